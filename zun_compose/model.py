@@ -1,0 +1,447 @@
+"""What a stack file declares, bound once to frozen types.
+
+Pure data: nothing here reads a file, knows an engine or looks at a clock. Times are seconds, sizes
+are bytes. Mappings and tuples keep the order of the file. Attribute meanings are those of the
+Compose Specification unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from zun_compose.errors import Mark
+
+EMPTY: Mapping[str, Any] = {}
+
+
+class Condition(StrEnum):
+    """What a dependent waits for on an edge."""
+
+    STARTED = "service_started"
+    LISTENING = "service_listening"
+    HEALTHY = "service_healthy"
+    READY = "service_ready"
+    COMPLETED_SUCCESSFULLY = "service_completed_successfully"
+    COMPLETED = "service_completed"
+
+    @property
+    def completion(self) -> bool:
+        """Whether the gate waits for the end of its dependency."""
+        return self in (Condition.COMPLETED, Condition.COMPLETED_SUCCESSFULLY)
+
+
+class RestartName(StrEnum):
+    """Restart policies of the Compose Specification."""
+
+    NO = "no"
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+class ProbeKind(StrEnum):
+    """How a readiness probe asks."""
+
+    LISTENING = "listening"
+    TCP = "tcp"
+    HTTP = "http"
+    EXEC = "exec"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """An edge: the owning service waits for `on` (a service, or an external when `external`).
+
+    `timeout` seconds from the start of the dependency's container (None: the default deadline),
+    `retries` crashes that are forgiven (None: as many as the restart policy allows),
+    `replicas` how many containers of `on` must satisfy the condition (None: all; "any" is 1),
+    `required` False turns a failure into a warning, `restart` True restarts the dependent when
+    zun-compose restarts or recreates `on`. `implicit` edges come from network_mode, ipc, pid, links, volumes_from.
+    """
+
+    on: str
+    condition: Condition = Condition.STARTED
+    timeout: float | None = None
+    retries: int | None = None
+    replicas: int | None = None
+    required: bool = True
+    restart: bool = False
+    external: bool = False
+    implicit: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healthcheck:
+    """A declared healthcheck; None means "as the image says, else the engine's default".
+
+    `test` starts with CMD, CMD-SHELL or NONE.
+    """
+
+    test: tuple[str, ...] | None = None
+    interval: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    start_period: float | None = None
+    start_interval: float | None = None
+
+    @property
+    def disabled(self) -> bool:
+        """Whether the file switches the image's check off."""
+        return bool(self.test) and self.test is not None and self.test[0] == "NONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A readiness probe, run by the engine from outside the container.
+
+    `successes` good answers in a row make it true. `deadline` seconds bound the whole wait for
+    this probe (None: the gate's own deadline). Which of the other fields count depends on `kind`:
+    listening: ports (empty: the declared ones); tcp: port, host; http: port, path, scheme, method,
+    statuses (inclusive ranges), headers, body (regex), host; exec: command (CMD form); log: pattern (regex).
+    `host` is only set for probes of externals.
+    """
+
+    kind: ProbeKind
+    interval: float = 1.0
+    timeout: float = 5.0
+    deadline: float | None = None
+    successes: int = 1
+    ports: tuple[int, ...] = ()
+    port: int | None = None
+    host: str | None = None
+    scheme: str = "http"
+    path: str = "/"
+    method: str = "GET"
+    statuses: tuple[tuple[int, int], ...] = ((200, 399),)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: str | None = None
+    command: tuple[str, ...] = ()
+    pattern: str | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """Restart policy; `maximum` retries count for on-failure only (None: no limit)."""
+
+    name: RestartName = RestartName.NO
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """One published port. `published` is a port, a range "8000-8010", or None for an ephemeral one.
+
+    Entries that one range of the file was expanded to share `span` (the container side, inclusive).
+    """
+
+    target: int
+    published: str | None = None
+    protocol: str = "tcp"
+    host_ip: str | None = None
+    mode: str = "ingress"
+    name: str | None = None
+    app_protocol: str | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expose:
+    """A port or range (inclusive) that the container listens on."""
+
+    first: int
+    last: int
+    protocol: str = "tcp"
+
+
+class MountType(StrEnum):
+    """Kinds of mounts of the Compose Specification."""
+
+    BIND = "bind"
+    VOLUME = "volume"
+    TMPFS = "tmpfs"
+    IMAGE = "image"
+    NPIPE = "npipe"
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One mount. `source` is a host path, a key of Stack.volumes, or None for an anonymous volume."""
+
+    type: MountType
+    target: str
+    source: str | None = None
+    read_only: bool = False
+    consistency: str | None = None
+    propagation: str | None = None
+    create_host_path: bool = True
+    selinux: str | None = None
+    nocopy: bool = False
+    subpath: str | None = None
+    tmpfs_size: int | None = None
+    tmpfs_mode: int | None = None
+    volume_labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileMount:
+    """Use of a config or secret by a service; `source` is a key of Stack.configs or .secrets."""
+
+    source: str
+    target: str
+    uid: str | None = None
+    gid: str | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A service's place on one network; `network` is a key of Stack.networks."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    ipv4_address: str | None = None
+    ipv6_address: str | None = None
+    link_local_ips: tuple[str, ...] = ()
+    mac_address: str | None = None
+    priority: int = 0
+    gw_priority: int = 0
+    interface_name: str | None = None
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    """Soft and hard limit of one resource; -1 is unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A host device given to a container."""
+
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Limits and reservations; cpus in cores, memory in bytes."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    pids: int | None = None
+    reserved_cpus: float | None = None
+    reserved_memory: int | None = None
+    memory_swap: int | None = None
+    memory_swappiness: int | None = None
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpuset: str | None = None
+    oom_kill_disable: bool | None = None
+    oom_score_adj: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How to build an image; paths are absolute. Secret values never stand here."""
+
+    context: str
+    dockerfile: str | None = None
+    dockerfile_inline: str | None = None
+    args: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    target: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cache_from: tuple[str, ...] = ()
+    network: str | None = None
+    no_cache: bool = False
+    pull: bool = False
+    platforms: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    shm_size: int | None = None
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging:
+    """Log driver of a container."""
+
+    driver: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One declared service.
+
+    `networks` is None under a `network_mode`. `job` marks a service that is meant to end (a gate on
+    its completion, deploy.mode replicated-job, or x-zun job); `once` jobs do not run again once done.
+    `fate` scripts the memory driver. `readiness` probes decide `ready` where there are any.
+    """
+
+    name: str
+    image: str | None = None
+    build: Build | None = None
+    pull_policy: str | None = None
+    platform: str | None = None
+    container_name: str | None = None
+    hostname: str | None = None
+    domainname: str | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    working_dir: str | None = None
+    user: str | None = None
+    group_add: tuple[str, ...] = ()
+    init: bool | None = None
+    tty: bool = False
+    stdin_open: bool = False
+    privileged: bool = False
+    read_only: bool = False
+    runtime: str | None = None
+    stop_signal: str | None = None
+    stop_grace_period: float | None = None
+    restart: Restart = field(default_factory=Restart)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
+    expose: tuple[Expose, ...] = ()
+    networks: tuple[Attachment, ...] | None = None
+    network_mode: str | None = None
+    mac_address: str | None = None
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_opt: tuple[str, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    links: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    configs: tuple[FileMount, ...] = ()
+    secrets: tuple[FileMount, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    healthcheck: Healthcheck | None = None
+    readiness: tuple[Probe, ...] = ()
+    profiles: tuple[str, ...] = ()
+    replicas: int = 1
+    resources: Resources = field(default_factory=Resources)
+    ulimits: tuple[Ulimit, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[Device, ...] = ()
+    shm_size: int | None = None
+    pid: str | None = None
+    ipc: str | None = None
+    uts: str | None = None
+    userns_mode: str | None = None
+    cgroup: str | None = None
+    cgroup_parent: str | None = None
+    logging: Logging | None = None
+    job: bool = False
+    once: bool = False
+    fate: Mapping[str, Any] = field(default_factory=dict)
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpamPool:
+    """One address pool of a network."""
+
+    subnet: str | None = None
+    ip_range: str | None = None
+    gateway: str | None = None
+    aux_addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A declared network; `name` is the engine's name for it."""
+
+    key: str
+    name: str
+    external: bool = False
+    driver: str | None = None
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
+    ipam_driver: str | None = None
+    ipam: tuple[IpamPool, ...] = ()
+    ipam_options: Mapping[str, str] = field(default_factory=dict)
+    internal: bool = False
+    attachable: bool = False
+    enable_ipv4: bool | None = None
+    enable_ipv6: bool | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A declared named volume; `name` is the engine's name for it."""
+
+    key: str
+    name: str
+    external: bool = False
+    driver: str | None = None
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileObject:
+    """A declared config or secret: one of file (absolute path), content, or external.
+
+    `environment` names the variable that `content` was taken from. `content` never shows in repr.
+    """
+
+    key: str
+    name: str
+    external: bool = False
+    file: str | None = None
+    environment: str | None = None
+    content: str | None = field(default=None, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """Something outside the stack that services may wait for, judged by `probes` alone."""
+
+    name: str
+    probes: tuple[Probe, ...]
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A whole stack as declared: services in file order, profiles already applied.
+
+    `inactive` names declared services that the active profiles leave out, with their profiles.
+    `working_dir` and `files` are absolute paths and go into labels. `warnings` are for the user.
+    """
+
+    name: str
+    services: Mapping[str, Service]
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    configs: Mapping[str, FileObject] = field(default_factory=dict)
+    secrets: Mapping[str, FileObject] = field(default_factory=dict)
+    externals: Mapping[str, External] = field(default_factory=dict)
+    inactive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    working_dir: str = ""
+    files: tuple[str, ...] = ()
+    environment_files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
