@@ -1,0 +1,57 @@
+"""The front: asks all replicas and the catalogue when it starts, then serves what they say over HTTP.
+
+Dies at once if a replica or the catalogue is not there yet.
+"""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import json
+import os
+import socket
+import urllib.request
+
+APP = os.environ.get("APP_HOST", "app")
+CATALOGUE = os.environ.get("CATALOGUE_HOST", "catalogue")
+
+
+def replicas() -> list[str]:
+    found = socket.getaddrinfo(APP, 8000, socket.AF_INET, socket.SOCK_STREAM)
+    return sorted({str(address[0]) for *_, address in found})
+
+
+def fetch(address: str, path: str) -> dict[str, object]:
+    with urllib.request.urlopen(f"http://{address}:8000{path}", timeout=2) as reply:
+        return dict(json.load(reply))
+
+
+def read_names() -> dict[str, str]:
+    with socket.create_connection((CATALOGUE, 9000), timeout=2) as connection:
+        return dict(json.loads(connection.makefile().readline()))
+
+
+for replica in replicas():
+    fetch(replica, "/ready")  # raises, and so ends us, if it is not
+NAMES = read_names()
+TURN = itertools.cycle(replicas())
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        content = {**fetch(next(TURN), "/prices"), "names": NAMES}
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Requests are not worth a log line here."""
+
+
+if __name__ == "__main__":
+    with http.server.ThreadingHTTPServer(("", 8080), Handler) as server:
+        print("listening on 8080", flush=True)
+        server.serve_forever()
