@@ -16,7 +16,7 @@ LOCKED := pyproject.toml constraints.txt scripts/venv
 
 bench: install  ## time against docker compose on the same daemon; RUNS=5 SCENARIOS="p2 chain" narrow it
 	bench/peer
-	scripts/with-docker $(BIN)/python bench/run.py --runs $(RUNS) $(SCENARIOS)
+	scripts/with-docker $(BIN)/python -m bench.run --runs $(RUNS) $(SCENARIOS)
 
 check: install  ## all that needs no engine and runs no test: ruff, mypy, import-linter
 	$(BIN)/ruff check .

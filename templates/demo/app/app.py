@@ -29,7 +29,10 @@ def read_prices() -> dict[str, int]:
         return {key: int(ask(f"GET {key}")) for key in ask("KEYS").split() if key != "schema"}
 
 
-PRICES = read_prices()
+try:
+    PRICES = read_prices()
+except OSError as error:
+    sys.exit(f"the store is not there: {error}")
 WARM_AT = time.monotonic() + WARM_UP
 
 

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import socket
+import sys
 import urllib.request
 
 APP = os.environ.get("APP_HOST", "app")
@@ -31,9 +32,12 @@ def read_names() -> dict[str, str]:
         return dict(json.loads(connection.makefile().readline()))
 
 
-for replica in replicas():
-    fetch(replica, "/ready")  # raises, and so ends us, if it is not
-NAMES = read_names()
+try:
+    for replica in replicas():
+        fetch(replica, "/ready")
+    NAMES = read_names()
+except OSError as error:
+    sys.exit(f"what the front needs is not ready: {error}")
 TURN = itertools.cycle(replicas())
 
 

@@ -16,15 +16,22 @@ def main() -> int:
     if migration != "prices":
         print(f"migration {migration}: no such table, giving up", flush=True)
         return 3
+    try:
+        write_prices()
+    except OSError as error:
+        print(f"the store is not there: {error}", flush=True)
+        return 1
+    print(f"{len(PRICES)} prices written", flush=True)
+    return 0
+
+
+def write_prices() -> None:
     with socket.create_connection((STORE, 7000), timeout=2) as connection:
         replies = connection.makefile()
         for key, value in {**PRICES, "schema": "1"}.items():
             connection.sendall(f"SET {key} {value}\n".encode())
             if replies.readline().strip() != "OK":
-                print(f"the store did not take {key}", flush=True)
-                return 1
-    print(f"{len(PRICES)} prices written", flush=True)
-    return 0
+                raise ConnectionError(f"it did not take {key}")
 
 
 if __name__ == "__main__":

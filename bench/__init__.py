@@ -1,0 +1,1 @@
+"""Timing side by side with docker compose, on the same engine."""

@@ -1,0 +1,117 @@
+"""What every scenario works with: the contenders, the engine, and the folder of its stack files."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.contenders import ROOT, Contender
+
+if TYPE_CHECKING:
+    import docker
+
+Timed = Callable[[Contender, Path], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One run of the bench. `runs` is how often each contender takes its turn."""
+
+    ours: Contender
+    peer: Contender
+    engine: docker.DockerClient
+    runs: int
+
+    def write(self, scenario: str, services: Mapping[str, Any], **top: Any) -> Path:
+        """Write a stack file (JSON is YAML) and return its path."""
+        folder = ROOT / ".bench" / "stacks" / scenario
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "compose.yaml"
+        file.write_text(json.dumps({"services": services, **top}, indent=1))
+        return file
+
+    def alternate(
+        self, file: Path, timed: Timed, *, who: Sequence[Contender] = ()
+    ) -> dict[str, dict[str, list[float]]]:
+        """Let the contenders take turns, changing who goes first; returns values by measure and contender."""
+        chosen = tuple(who) or (self.ours, self.peer)
+        found: dict[str, dict[str, list[float]]] = {}
+        for contender in chosen:
+            contender.clear(file)
+        for number in range(self.runs):
+            for contender in chosen if number % 2 == 0 else tuple(reversed(chosen)):
+                try:
+                    values = timed(contender, file)
+                finally:
+                    contender.clear(file)
+                for measure, value in values.items():
+                    found.setdefault(measure, {}).setdefault(contender.name, []).append(value)
+                said = ", ".join(f"{measure} {value:.2f}" for measure, value in values.items())
+                print(f"  {number + 1}/{self.runs} {contender.name}: {said}", file=sys.stderr, flush=True)
+        return found
+
+
+def listener(*, delay: float = 0.0, **more: Any) -> dict[str, Any]:
+    """Return a service that listens on 8080 after `delay` seconds; `init` lets it stop at once."""
+    start = "exec httpd -f -p 8080"
+    command = start if delay == 0 else f"sleep {delay}; {start}"
+    return {"image": "busybox", "init": True, "command": ["sh", "-c", command], **more}
+
+
+def check(**times: Any) -> dict[str, Any]:
+    """Return a healthcheck that is true once 8080 listens."""
+    return {"test": ["CMD", "nc", "-z", "127.0.0.1", "8080"], **times}
+
+
+def needs(*names: str, condition: str = "service_healthy", **more: Any) -> dict[str, Any]:
+    """Return a depends_on of some services, all on one condition."""
+    return {name: {"condition": condition, **more} for name in names}
+
+
+def floor(engine: docker.DockerClient, count: int, *, test: Sequence[str] = ()) -> float:
+    """Return the seconds that the bare engine needs for a network and a chain of listeners.
+
+    Each is created, started, waited for until it listens (read from the kernel), and its test is run once;
+    then comes the next.
+    """
+    containers = []
+    began = time.monotonic()
+    network = engine.networks.create("zcbench-floor")
+    try:
+        for number in range(count):
+            container = engine.containers.create(
+                "busybox",
+                ["sh", "-c", "exec httpd -f -p 8080"],
+                name=f"zcbench-floor-{number}",
+                network=network.name,
+                init=True,
+            )
+            containers.append(container)
+            container.start()
+            until_listening(engine, str(container.id))
+            if test and container.exec_run(list(test)).exit_code != 0:
+                raise RuntimeError("the test of the floor failed on a container that listens")
+        return time.monotonic() - began
+    finally:
+        for container in containers:
+            container.remove(force=True)
+        network.remove()
+
+
+def until_listening(engine: docker.DockerClient, container: str, port: int = 8080) -> None:
+    """Wait until a container listens on a port, as its network namespace in the kernel says."""
+    pid = engine.api.inspect_container(container)["State"]["Pid"]
+    wanted = f":{port:04X} "
+    give_up = time.monotonic() + 10
+    while time.monotonic() < give_up:
+        for table in ("tcp", "tcp6"):
+            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+            if any(wanted in line[:40] and line.split()[3] == "0A" for line in lines):
+                return
+        time.sleep(0.002)
+    raise RuntimeError("the container of the floor did not listen in 10 s")
