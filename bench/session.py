@@ -64,8 +64,8 @@ def listener(*, delay: float = 0.0, **more: Any) -> dict[str, Any]:
 
 
 def check(**times: Any) -> dict[str, Any]:
-    """Return a healthcheck that is true once 8080 listens."""
-    return {"test": ["CMD", "nc", "-z", "127.0.0.1", "8080"], **times}
+    """Return a healthcheck that is true once 8080 accepts a connection."""
+    return {"test": ["CMD", "nc", "127.0.0.1", "8080", "-e", "true"], **times}
 
 
 def needs(*names: str, condition: str = "service_healthy", **more: Any) -> dict[str, Any]:
@@ -106,12 +106,12 @@ def floor(engine: docker.DockerClient, count: int, *, test: Sequence[str] = ()) 
 def until_listening(engine: docker.DockerClient, container: str, port: int = 8080) -> None:
     """Wait until a container listens on a port, as its network namespace in the kernel says."""
     pid = engine.api.inspect_container(container)["State"]["Pid"]
-    wanted = f":{port:04X} "
+    wanted = f":{port:04X}"
     give_up = time.monotonic() + 10
     while time.monotonic() < give_up:
         for table in ("tcp", "tcp6"):
-            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
-            if any(wanted in line[:40] and line.split()[3] == "0A" for line in lines):
+            lines = (line.split() for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines())
+            if any(words[1].endswith(wanted) and words[3] == "0A" for words in lines):
                 return
         time.sleep(0.002)
     raise RuntimeError("the container of the floor did not listen in 10 s")
