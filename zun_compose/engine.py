@@ -1,0 +1,682 @@
+"""The use cases: observe, plan, execute. This is the Python API.
+
+::
+
+    from zun_compose.engine import Engine
+    from zun_compose.drivers.registry import load
+
+    engine = Engine(load("docker")())
+    engine.up(stack)
+    print(engine.status(stack).ok)
+
+An Engine holds a driver and, optionally, our own state on this machine (lock, remembered engine, when
+containers became ready). It never prints, reads the command line or handles signals.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+
+from zun_compose import graph
+from zun_compose.assess import Seen, gate_status, look_at, stack_status, witness
+from zun_compose.container import Hint, LogLine, Observed
+from zun_compose.contents import Contents
+from zun_compose.driver import Driver, EventSource, Session, Signals, Subscription, Terminal, VirtualTime, Waits
+from zun_compose.errors import Cancelled, Fault, NotFound, OperationError, SpecError, Unsupported
+from zun_compose.events import Emitter, Event, Finished, GateFailed, Planned, Progress, ServiceChanged, Warned
+from zun_compose.execute import Hands, Shell, ThreadShell, VirtualShell, execute, hint_sink
+from zun_compose.hands import EngineHands
+from zun_compose.model import Condition, Dependency, Stack
+from zun_compose.observation import observe, side_by_side
+from zun_compose.options import DownOptions, LogOptions, OnFailure, RunOptions, UpOptions
+from zun_compose.plan import (
+    Gate,
+    Plan,
+    Step,
+    Verb,
+    World,
+    plan_down,
+    plan_remove,
+    plan_restart,
+    plan_start,
+    plan_stop,
+    plan_up,
+)
+from zun_compose.plan.edges import gates_of, scaled
+from zun_compose.plan.rollback import plan_discard, plan_rollback, plan_stop_started
+from zun_compose.schedule import Schedule
+from zun_compose.state import ReadyRecord, StateStore
+from zun_compose.status import GateStatus, Readiness, StackStatus
+
+Sink = Callable[[Event], None]
+
+_IMAGE_VERBS = (Verb.PULL, Verb.BUILD)
+_REPLANS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an operation that succeeded did: the plan it ran, seconds, and the last word on each container."""
+
+    plan: Plan
+    seconds: float
+    services: Mapping[str, str] = field(default_factory=dict)
+
+
+class Engine:
+    """Brings stacks up and down on one engine and tells the truth about them.
+
+    `parallel` bounds the calls under way at once. Methods raise SpecError and UsageError for what
+    was asked wrongly, DriverError when the engine cannot be asked, OperationError when services did
+    not get where they should, Cancelled when `cancel` was set.
+    """
+
+    def __init__(self, driver: Driver, *, state: StateStore | None = None, parallel: int = 8) -> None:
+        self.driver = driver
+        self._state = state
+        self._parallel = parallel
+
+    # Looking.
+
+    def plan(self, stack: Stack, options: UpOptions | None = None) -> Plan:
+        """Plan `up`; changes nothing."""
+        return plan_up(stack, observe(self.driver, stack, Contents()), options or UpOptions())
+
+    def plan_down(self, stack: Stack | str, options: DownOptions | None = None) -> Plan:
+        """Plan `down`; changes nothing."""
+        return self._plan_down(stack, options or DownOptions())
+
+    def containers(self, stack: Stack | str) -> Sequence[Observed]:
+        """Return the stack's containers as the engine lists them."""
+        return self.driver.list(_name(stack))
+
+    def status(self, stack: Stack | str, services: Sequence[str] = ()) -> StackStatus:
+        """Look once at everything and judge it."""
+        seen, ready = self._look(stack)
+        declared = None if isinstance(stack, str) else stack
+        return stack_status(_name(stack), declared, seen, ready, services)
+
+    def explain(self, stack: Stack, services: Sequence[str] = ()) -> tuple[GateStatus, ...]:
+        """Return every edge of these services as it stands, with the last log lines behind those not open."""
+        _known(stack, services)
+        seen, _ = self._look(stack)
+        by_service: dict[str, list[Seen]] = {}
+        for one in seen:
+            if not one.observed.oneoff:
+                by_service.setdefault(one.observed.service, []).append(one)
+        found = []
+        for service in stack.services.values():
+            if services and service.name not in services:
+                continue
+            for gate in gates_of(service, stack.services):
+                if gate.external:
+                    continue
+                status = gate_status(gate, stack.services, by_service)
+                if status.verdict != "open":
+                    status = replace(status, log=witness(self.driver, status, seen))
+                found.append(status)
+        return tuple(found)
+
+    # Up and down.
+
+    def up(
+        self,
+        stack: Stack,
+        options: UpOptions | None = None,
+        *,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Bring the stack up: returns once every gate has opened and every service was started.
+
+        With `options.wait` also once jobs have ended and all others are ready.
+        """
+        return self.up_for(stack, options or UpOptions(), (), sink=sink, cancel=cancel)
+
+    def down(
+        self,
+        stack: Stack | str,
+        options: DownOptions | None = None,
+        *,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Take the stack down, dependents first; goes on after errors and raises them at the end."""
+        options = options or DownOptions()
+        emit = _Journal(sink)
+        with self._locked(_name(stack), emit, cancel):
+            plan = self._plan_down(stack, options)
+            outcome = self._run(stack, plan, emit, cancel)
+            if self._state is not None and not options.services:
+                self._state.forget(_name(stack), self.driver.engine().id)
+        return outcome
+
+    def start(
+        self,
+        stack: Stack,
+        services: Sequence[str] = (),
+        *,
+        wait: bool = False,
+        wait_timeout: float | None = None,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Start existing containers in order, gates honoured."""
+        emit = _Journal(sink)
+        with self._locked(stack.name, emit, cancel):
+            world = observe(self.driver, stack)
+            _has_containers(stack, world, services)
+            plan = plan_start(stack, world, services, wait=wait)
+            return self._run(stack, plan, emit, cancel, world=world, wait_timeout=wait_timeout)
+
+    def stop(
+        self,
+        stack: Stack | str,
+        services: Sequence[str] = (),
+        timeout: float | None = None,
+        *,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Stop containers, dependents first; `timeout` is the grace in seconds."""
+        emit = _Journal(sink)
+        declared = _stack(stack)
+        if declared is not None:
+            _known(declared, services)
+        with self._locked(_name(stack), emit, cancel):
+            world = observe(self.driver, _name(stack))
+            plan = plan_stop(_name(stack), declared, world, services, grace=timeout)
+            return self._run(stack, plan, emit, cancel, world=world)
+
+    def restart(
+        self,
+        stack: Stack,
+        services: Sequence[str] = (),
+        timeout: float | None = None,
+        no_deps: bool = False,
+        *,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Stop and start again in order, gates honoured; dependents with `restart: true` too."""
+        emit = _Journal(sink)
+        with self._locked(stack.name, emit, cancel):
+            world = observe(self.driver, stack)
+            _has_containers(stack, world, services)
+            plan = plan_restart(stack, world, services, grace=timeout, no_deps=no_deps)
+            return self._run(stack, plan, emit, cancel, world=world)
+
+    def kill(
+        self,
+        stack: Stack | str,
+        services: Sequence[str] = (),
+        signal: str = "SIGKILL",
+        *,
+        sink: Sink | None = None,
+    ) -> int:
+        """Send a signal to all running containers of these services; returns how many got it."""
+        driver = self.driver
+        if not isinstance(driver, Signals):
+            raise Unsupported(f"the {driver.name} driver sends no signals")
+        declared = _stack(stack)
+        if declared is not None:
+            _known(declared, services)
+        running = [
+            seen
+            for seen in driver.list(_name(stack))
+            if (not services or seen.service in services) and seen.state.value in ("running", "paused")
+        ]
+        for seen in running:
+            driver.kill(seen.id, signal)
+        return len(running)
+
+    def remove(
+        self,
+        stack: Stack | str,
+        services: Sequence[str] = (),
+        *,
+        stop: bool = False,
+        volumes: bool = False,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Remove stopped containers; with `stop` the running ones too."""
+        emit = _Journal(sink)
+        with self._locked(_name(stack), emit, cancel):
+            plan = self.plan_remove(stack, services, stop=stop, volumes=volumes)
+            return self._run(stack, plan, emit, cancel)
+
+    def plan_remove(
+        self, stack: Stack | str, services: Sequence[str] = (), *, stop: bool = False, volumes: bool = False
+    ) -> Plan:
+        """Plan `rm`; changes nothing."""
+        declared = _stack(stack)
+        if declared is not None:
+            _known(declared, services)
+        world = observe(self.driver, _name(stack))
+        return plan_remove(_name(stack), declared, world, services, stop=stop, volumes=volumes)
+
+    # Waiting.
+
+    def wait_for(
+        self,
+        stack: Stack,
+        services: Sequence[str] = (),
+        condition: Condition = Condition.READY,
+        timeout: float | None = None,
+        *,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Wait until a condition holds for running services; OperationError when never or too late."""
+        _known(stack, services)
+        emit = _Journal(sink)
+        world = observe(self.driver, stack)
+        named = tuple(services) or tuple(stack.services)
+        _has_containers(stack, world, named)
+        existing = plan_start(stack, world, named)
+        steps = []
+        for name in named:
+            wanted = condition
+            if condition is Condition.READY and stack.services[name].job:
+                wanted = Condition.COMPLETED_SUCCESSFULLY
+            gate = Gate(dependent="", dependency=name, condition=wanted, timeout=timeout)
+            cause = f"until {wanted.value.removeprefix('service_')}"
+            step = Step(
+                id=f"wait {name}", verb=Verb.WAIT, subject=name, service=name, cause=cause, gates=(gate,)
+            )
+            steps.append(step)
+        fleet = {
+            name: tuple(replace(member, runs=True) for member in members)
+            for name, members in existing.fleet.items()
+        }
+        plan = Plan(stack=stack.name, steps=tuple(steps), fleet=fleet)
+        self._run(stack, plan, emit, cancel, world=world, wait_timeout=timeout)
+
+    def wait_stopped(
+        self,
+        stack: Stack | str,
+        services: Sequence[str] = (),
+        *,
+        cancel: threading.Event | None = None,
+    ) -> Mapping[str, int]:
+        """Block until all containers of these services have stopped; returns service -> last exit code."""
+        driver = self.driver
+        if not isinstance(driver, Waits):
+            raise Unsupported(f"the {driver.name} driver cannot wait")
+        declared = _stack(stack)
+        if declared is not None:
+            _known(declared, services)
+        found: dict[str, int] = {}
+        for seen in driver.list(_name(stack)):
+            if not seen.oneoff and (not services or seen.service in services):
+                found[seen.service] = driver.wait(seen.id)
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("interrupted")
+        missing = [name for name in services if name not in found]
+        if missing:
+            raise NotFound(f"no container for service {', '.join(missing)}")
+        return found
+
+    # Inside containers.
+
+    def run(
+        self,
+        stack: Stack,
+        service: str,
+        options: RunOptions | None = None,
+        *,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> int:
+        """Run a one-off container of a service once its gates have opened; returns its exit code."""
+        from zun_compose.oneoff import run_oneoff
+
+        return run_oneoff(self, stack, service, options or RunOptions(), sink=sink, cancel=cancel)
+
+    def execute(
+        self, stack: Stack | str, service: str, command: Sequence[str], session: Session, index: int = 1
+    ) -> int:
+        """Run a command in a running container, attached to our streams; returns its exit code."""
+        driver = self.driver
+        if not isinstance(driver, Terminal):
+            raise Unsupported(f"the {driver.name} driver has no terminals")
+        for seen in driver.list(_name(stack)):
+            if seen.service == service and seen.number == index and not seen.oneoff:
+                if seen.state.value != "running":
+                    raise NotFound(f'container "{seen.name}" is not running (it is {seen.state.value})')
+                return driver.execute_attached(seen.id, command, session)
+        raise NotFound(f'service "{service}" has no running container {index}')
+
+    # Following.
+
+    def logs(
+        self, stack: Stack | str, services: Sequence[str] = (), options: LogOptions | None = None
+    ) -> Generator[tuple[Observed, LogLine], None, None]:
+        """Yield log lines of all containers, merged; with `follow` until all have ended."""
+        from zun_compose.follow import merged_logs
+
+        return merged_logs(self.driver, _name(stack), services, options or LogOptions())
+
+    def events(
+        self,
+        stack: Stack | str,
+        sink: Callable[[Hint], None],
+        since: float | None = None,
+        until: float | None = None,
+    ) -> Subscription:
+        """Follow the engine's events of the stack's containers."""
+        driver = self.driver
+        if not isinstance(driver, EventSource):
+            raise Unsupported(f"the {driver.name} driver has no events")
+        return driver.events(_name(stack), sink, since=since, until=until)
+
+    # How operations run.
+
+    def up_for(
+        self,
+        stack: Stack,
+        options: UpOptions,
+        waits: Sequence[Dependency],
+        *,
+        sink: Sink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Bring services up and wait for these edges of something that is to start afterwards."""
+        emit = _Journal(sink)
+        contents = Contents()
+        graph.check(stack)
+        with self._locked(stack.name, emit, cancel):
+            self._fresh_images(stack, options, emit, cancel, contents)
+            for attempt in range(1, _REPLANS + 1):
+                world = observe(self.driver, stack, contents)
+                plan = plan_up(stack, world, options, refresh_images=False, waits=waits)
+                try:
+                    return self._run_up(stack, plan, world, options, emit, cancel, contents)
+                except _Raced:
+                    if attempt == _REPLANS:
+                        raise
+                    words = "another zun-compose or compose changed the stack meanwhile; planning anew"
+                    emit(Warned(message=words))
+        raise AssertionError("unreachable")
+
+    def _fresh_images(
+        self,
+        stack: Stack,
+        options: UpOptions,
+        emit: _Journal,
+        cancel: threading.Event | None,
+        contents: Contents,
+    ) -> None:
+        """Pull and build first what is asked to be fresh: the plan depends on the ids that come of it."""
+        policies = {service.pull_policy for service in stack.services.values()}
+        asked = options.build or options.pull is not None or policies & {"always", "build"}
+        if asked:
+            world = observe(self.driver, stack, contents)
+            whole = plan_up(stack, world, options)
+            steps = tuple(step for step in whole.steps if step.verb in _IMAGE_VERBS)
+            if steps:
+                self._run(stack, replace(whole, steps=steps, fleet={}), emit, cancel, world=world)
+
+    def _run_up(
+        self,
+        stack: Stack,
+        plan: Plan,
+        world: World,
+        options: UpOptions,
+        emit: _Journal,
+        cancel: threading.Event | None,
+        contents: Contents,
+    ) -> Outcome:
+        began = time.monotonic()
+        for warning in plan.warnings:
+            emit(Warned(message=warning))
+        emit(Planned(steps=len(plan.steps), services=tuple(plan.fleet)))
+        if not plan.steps:
+            emit(Finished(outcome="done", seconds=time.monotonic() - began))
+            return Outcome(plan=plan, seconds=time.monotonic() - began)
+        if self._state is not None:
+            engine = world.engine
+            self._state.remember(stack.name, self.driver.name, engine, None, stack.working_dir)
+        wanted = scaled(stack, options.scale)
+        hands = EngineHands(self.driver, plan, wanted, world, emit, contents)
+        schedule = self._execute(
+            plan,
+            wanted,
+            hands,
+            emit,
+            cancel,
+            wait_timeout=options.wait_timeout,
+            guard_exits=options.wait,
+        )
+        self._keep_ready(stack.name, plan, hands, emit.ready)
+        seconds = time.monotonic() - began
+        if not schedule.failures and not schedule.cancelled:
+            emit(Finished(outcome="done", seconds=seconds))
+            words = {hands.id_of(handle): word.value for handle, word in schedule.words().items()}
+            return Outcome(plan=plan, seconds=seconds, services=words)
+        self._clean_up(plan, wanted, schedule, hands, options, emit)
+        emit(Finished(outcome="cancelled" if schedule.cancelled else "failed", seconds=seconds))
+        if schedule.cancelled:
+            flying = ", ".join(step.id for step in schedule.in_flight())
+            raise Cancelled(f"interrupted{f' while in flight: {flying}' if flying else ''}")
+        if self._raced(stack, world, schedule):
+            raise _Raced(schedule, hands.failures)
+        raise _Failed(schedule, hands.failures)
+
+    def _run(
+        self,
+        stack: Stack | str,
+        plan: Plan,
+        emit: _Journal,
+        cancel: threading.Event | None,
+        *,
+        world: World | None = None,
+        wait_timeout: float | None = None,
+    ) -> Outcome:
+        """Run any other plan to its end."""
+        began = time.monotonic()
+        declared = _stack(stack)
+        for warning in plan.warnings:
+            emit(Warned(message=warning))
+        emit(Planned(steps=len(plan.steps), services=tuple(plan.fleet)))
+        if world is None:
+            world = World(engine=self.driver.engine())
+        hands = EngineHands(self.driver, plan, declared, world, emit, Contents())
+        schedule = self._execute(plan, declared, hands, emit, cancel, wait_timeout=wait_timeout)
+        self._keep_ready(_name(stack), plan, hands, emit.ready)
+        seconds = time.monotonic() - began
+        outcome = "cancelled" if schedule.cancelled else "failed" if schedule.failures else "done"
+        emit(Finished(outcome=outcome, seconds=seconds))
+        if schedule.cancelled:
+            raise Cancelled("interrupted")
+        if schedule.failures:
+            raise _Failed(schedule, hands.failures)
+        return Outcome(plan=plan, seconds=seconds)
+
+    def _execute(
+        self,
+        plan: Plan,
+        stack: Stack | None,
+        hands: EngineHands,
+        emit: _Journal,
+        cancel: threading.Event | None,
+        *,
+        wait_timeout: float | None = None,
+        guard_exits: bool = False,
+    ) -> Schedule:
+        shell = self._shell(hands)
+        schedule = Schedule(
+            plan,
+            stack,
+            now=shell.now(),
+            engine_checks=self.driver.engine().runs_healthchecks,
+            wait_timeout=wait_timeout,
+            guard_exits=guard_exits,
+        )
+        hints = self._hints(plan, hands, shell)
+        try:
+            execute(schedule, hands, shell, emit, cancel)
+        finally:
+            if hints is not None:
+                hints.close()
+            shell.close()
+            hands.close()
+        return schedule
+
+    def _shell(self, hands: EngineHands) -> Shell:
+        driver = self.driver
+        if isinstance(driver, VirtualTime):
+            return VirtualShell(driver, hands.latency)
+        return ThreadShell(self._parallel)
+
+    def _hints(self, plan: Plan, hands: Hands, shell: Shell) -> Subscription | None:
+        """Listen to events only where something is waited for."""
+        waited = any(gate.condition is not Condition.STARTED for step in plan.steps for gate in step.gates)
+        if not waited or not isinstance(self.driver, EventSource):
+            return None
+        return self.driver.events(plan.stack, hint_sink(hands, shell))
+
+    def _clean_up(
+        self,
+        plan: Plan,
+        stack: Stack,
+        schedule: Schedule,
+        hands: EngineHands,
+        options: UpOptions,
+        emit: _Journal,
+    ) -> None:
+        """Undo what the failure policy says; what never started goes in any case."""
+        done = schedule.done()
+        policy = OnFailure.KEEP if schedule.cancelled else options.on_failure
+        plans = [plan_discard(plan, done)]
+        if policy is OnFailure.STOP:
+            plans.append(plan_stop_started(plan, done))
+        elif policy is OnFailure.ROLLBACK:
+            plans = [plan_rollback(plan, done)]
+        for undo in plans:
+            if not undo.steps:
+                continue
+            shell = self._shell(hands)
+            again = Schedule(undo, stack, now=shell.now())
+            execute(again, hands, shell, emit)
+            shell.close()
+            schedule.failures += again.failures
+
+    def _raced(self, stack: Stack, world: World, schedule: Schedule) -> bool:
+        """Return whether a name conflict came from somebody else working on the same stack."""
+        if not schedule.conflicts:
+            return False
+        before = {seen.id for seen in world.containers}
+        made = {seen.name for seen in self.driver.list(stack.name) if seen.id not in before}
+        return any(name in made for name in schedule.conflicts)
+
+    def _plan_down(self, stack: Stack | str, options: DownOptions) -> Plan:
+        world = observe(self.driver, _name(stack))
+        return plan_down(_name(stack), _stack(stack), world, options)
+
+    def _look(self, stack: Stack | str) -> tuple[list[Seen], Mapping[str, ReadyRecord]]:
+        info = self.driver.engine()
+        containers = self.driver.list(_name(stack))
+        ready = self._state.ready(info.id, _name(stack)) if self._state is not None else {}
+        return look_at(self.driver, info, _stack(stack), containers, ready), ready
+
+    def _locked(
+        self, stack: str, emit: _Journal, cancel: threading.Event | None
+    ) -> AbstractContextManager[None]:
+        if self._state is None:
+            return nullcontext()
+        return self._state.lock(
+            self.driver.engine().id,
+            stack,
+            on_wait=lambda words: emit(Warned(message=words)),
+            cancel=cancel,
+        )
+
+    def _keep_ready(self, stack: str, plan: Plan, hands: EngineHands, ready: Mapping[str, float]) -> None:
+        """Keep when containers became ready, for `ps` and `status`."""
+        if self._state is None or not ready:
+            return
+        members = {member.name: member for group in plan.fleet.values() for member in group}
+        handles = {name: member.handle for name, member in members.items() if name in ready}
+        unseen = [handle for handle in handles.values() if handle not in hands.seen]
+        lost: list[str] = []
+
+        def look(handle: str) -> None:
+            try:
+                hands.seen[handle] = self.driver.inspect(hands.id_of(handle))
+            except NotFound:
+                lost.append(handle)
+
+        side_by_side(self.driver, look, unseen)
+        records = {
+            hands.seen[handle].id: ReadyRecord(
+                started_at=hands.seen[handle].started_at,
+                ready_since=ready[name],
+                condition=Condition.READY,
+            )
+            for name, handle in handles.items()
+            if handle in hands.seen
+        }
+        self._state.record_ready(self.driver.engine().id, stack, records)
+
+
+class _Failed(OperationError):
+    """An operation's failures as one message, root causes first."""
+
+    def __init__(self, schedule: Schedule, gates: Sequence[GateFailed]) -> None:
+        super().__init__("\n".join(dict.fromkeys(schedule.failures)))
+        self.gates = tuple(gates)
+        self.skipped = dict(schedule.skipped())
+
+
+class _Raced(_Failed):
+    """Somebody else worked on the same stack meanwhile."""
+
+
+class _Journal(Emitter):
+    """Stamps events for the sink, and notes when each container became ready, by our wall clock."""
+
+    def __init__(self, sink: Sink | None) -> None:
+        super().__init__(sink)
+        self.ready: dict[str, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Note and deliver one event."""
+        if isinstance(progress, ServiceChanged) and Readiness(progress.readiness).good:
+            self.ready[progress.container] = time.time()
+        super().__call__(progress)
+
+
+def _name(stack: Stack | str) -> str:
+    return stack if isinstance(stack, str) else stack.name
+
+
+def _stack(stack: Stack | str) -> Stack | None:
+    return None if isinstance(stack, str) else stack
+
+
+def _known(stack: Stack, services: Sequence[str]) -> None:
+    faults = []
+    for name in services:
+        if name not in stack.services:
+            near = difflib.get_close_matches(name, stack.services, 1)
+            hint = f'did you mean "{near[0]}"?' if near else ""
+            faults.append(Fault(code="spec.unknown_service", what=f'no such service: "{name}"', hint=hint))
+    if faults:
+        raise SpecError(faults)
+
+
+def _has_containers(stack: Stack, world: World, services: Sequence[str]) -> None:
+    _known(stack, services)
+    there = {seen.service for seen in world.containers}
+    named = tuple(services) or tuple(stack.services)
+    missing = [name for name in named if name not in there and stack.services[name].replicas]
+    if missing:
+        listed = ", ".join(f'"{name}"' for name in missing)
+        raise OperationError(f"no container for service {listed}: up creates them")

@@ -1,0 +1,288 @@
+"""Runs a schedule against an engine: one coordinator in the caller's thread, a bounded pool, one inbox.
+
+Only the coordinator touches the schedule. Workers make one call and post one event. Waiting for
+readiness holds no worker: it is a time in the schedule. `ThreadShell` runs on real clocks and
+threads; `VirtualShell` moves the clock of a driver that has one, in the caller's thread alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from zun_compose.container import Hint
+from zun_compose.driver import VirtualTime
+from zun_compose.errors import DriverError
+from zun_compose.events import Emitter
+from zun_compose.outside import AskOutside
+from zun_compose.schedule import (
+    Action,
+    Asked,
+    Broke,
+    CancelRequested,
+    Checked,
+    Hinted,
+    Input,
+    Launch,
+    Report,
+    Saw,
+    Schedule,
+    Succeeded,
+    Sweep,
+    Swept,
+    Tell,
+)
+from zun_compose.watch import Ask, Check, Look
+
+_WAKE_FOR_CANCEL = 0.1
+
+
+class Hands(Protocol):
+    """Who carries actions out. All calls block and raise only DriverErrors."""
+
+    def carry_out(self, launch: Launch) -> None:
+        """Carry one step out."""
+        ...
+
+    def look(self, look: Look) -> Saw:
+        """Look at one container."""
+        ...
+
+    def check(self, check: Check) -> Checked:
+        """Run one healthcheck."""
+        ...
+
+    def ask(self, ask: Ask) -> Asked:
+        """Ask one readiness probe."""
+        ...
+
+    def ask_outside(self, ask: AskOutside) -> Asked:
+        """Ask one probe of an external."""
+        ...
+
+    def report(self, report: Report) -> None:
+        """Tell of a failed gate, with the last words of its container."""
+        ...
+
+    def sweep(self) -> Swept:
+        """Look at all containers of the stack."""
+        ...
+
+    def handle_of(self, hint: Hint) -> str | None:
+        """Return the schedule's name for the container of a hint."""
+        ...
+
+    def latency(self, action: Action) -> float:
+        """Return how long an action takes in virtual time."""
+        ...
+
+
+class Shell(Protocol):
+    """Where actions run and events come back."""
+
+    def now(self) -> float:
+        """Seconds on a clock that only moves forward."""
+        ...
+
+    def run(self, lane: str, action: Action, job: Callable[[], Input | None]) -> None:
+        """Run a job; what it returns comes back from `next_event`. Lanes do not wait for each other."""
+        ...
+
+    def post(self, event: Input) -> None:
+        """Put an event in from another thread."""
+        ...
+
+    def next_event(self, until: float | None) -> Input | None:
+        """Return the next event, or None once the clock says `until` (or at least now and then)."""
+        ...
+
+    def busy(self) -> bool:
+        """Whether jobs are under way."""
+        ...
+
+    def close(self) -> None:
+        """Take no more jobs; does not wait for those under way."""
+        ...
+
+
+class ThreadShell:
+    """Real threads: steps, looks and slow probes have lanes of their own."""
+
+    def __init__(self, parallel: int) -> None:
+        self._inbox: SimpleQueue[Input | None] = SimpleQueue()
+        self._sizes = {"steps": parallel, "looks": 2, "probes": 8}
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._jobs = 0
+        self._crash: BaseException | None = None
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        return time.monotonic()
+
+    def run(self, lane: str, action: Action, job: Callable[[], Input | None]) -> None:
+        """Hand a job to the lane's pool."""
+        pool = self._pools.get(lane)
+        if pool is None:
+            pool = self._pools[lane] = ThreadPoolExecutor(self._sizes[lane], thread_name_prefix=lane)
+        with self._lock:
+            self._jobs += 1
+        pool.submit(self._work, job)
+
+    def _work(self, job: Callable[[], Input | None]) -> None:
+        event: Input | None = None
+        try:
+            event = job()
+        except BaseException as error:  # noqa: BLE001 - raised again in the coordinator's thread
+            self._crash = error
+        with self._lock:
+            self._jobs -= 1
+        self._inbox.put(event)
+
+    def post(self, event: Input) -> None:
+        """Put an event into the inbox."""
+        self._inbox.put(event)
+
+    def next_event(self, until: float | None) -> Input | None:
+        """Wait for an event, for the time asked, or for a tenth of a second at most."""
+        patience = _WAKE_FOR_CANCEL if until is None else min(_WAKE_FOR_CANCEL, until - self.now())
+        try:
+            event = self._inbox.get(timeout=patience) if patience > 0 else self._inbox.get_nowait()
+        except Empty:
+            event = None
+        if self._crash is not None:
+            raise self._crash
+        return event
+
+    def busy(self) -> bool:
+        """Whether jobs are under way."""
+        with self._lock:
+            return self._jobs > 0
+
+    def close(self) -> None:
+        """Shut the pools down without waiting."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class VirtualShell:
+    """The caller's thread and a driver's clock: a job is done at once, its event comes when it would have."""
+
+    def __init__(self, clock: VirtualTime, latency: Callable[[Action], float]) -> None:
+        self._clock = clock
+        self._latency = latency
+        self._inbox: deque[Input] = deque()
+        self._later: list[tuple[float, int, Callable[[], Input | None]]] = []
+        self._ticket = 0
+
+    def now(self) -> float:
+        """Return the driver's virtual seconds."""
+        return self._clock.now()
+
+    def run(self, lane: str, action: Action, job: Callable[[], Input | None]) -> None:
+        """Do a job once its latency has passed."""
+        latency = self._latency(action)
+        if latency <= 0:
+            self._do(job)
+            return
+        self._ticket += 1
+        heapq.heappush(self._later, (self.now() + latency, self._ticket, job))
+
+    def _do(self, job: Callable[[], Input | None]) -> None:
+        event = job()
+        if event is not None:
+            self._inbox.append(event)
+
+    def post(self, event: Input) -> None:
+        """Put an event in."""
+        self._inbox.append(event)
+
+    def next_event(self, until: float | None) -> Input | None:
+        """Return an event that is there, else move the clock to whatever comes first."""
+        if self._inbox:
+            return self._inbox.popleft()
+        times = [time for time in (until, self._clock.next_event()) if time is not None]
+        if self._later:
+            times.append(self._later[0][0])
+        if times:
+            self._clock.advance(max(min(times), self.now()))
+        while self._later and self._later[0][0] <= self.now():
+            self._do(heapq.heappop(self._later)[2])
+        return self._inbox.popleft() if self._inbox else None
+
+    def busy(self) -> bool:
+        """Whether jobs are under way."""
+        return bool(self._later)
+
+    def close(self) -> None:
+        """Forget what is under way."""
+        self._later.clear()
+
+
+def execute(
+    schedule: Schedule, hands: Hands, shell: Shell, emit: Emitter, cancel: threading.Event | None = None
+) -> None:
+    """Run a schedule to its end. What came of it stands in the schedule.
+
+    Setting `cancel` stops further launches; calls in flight are awaited.
+    """
+    actions = schedule.begin(shell.now())
+    while True:
+        for action in actions:
+            _dispatch(action, hands, shell, emit)
+        if schedule.finished and not shell.busy():
+            break
+        if schedule.cancelled and not schedule.in_flight():
+            break
+        if cancel is not None and cancel.is_set() and not schedule.cancelled:
+            actions = schedule.step(CancelRequested(), shell.now())
+            continue
+        event = shell.next_event(schedule.wake_at)
+        now = shell.now()
+        actions = schedule.wake(now) if event is None else schedule.step(event, now)
+
+
+def _dispatch(action: Action, hands: Hands, shell: Shell, emit: Emitter) -> None:
+    match action:
+        case Tell(progress):
+            emit(progress)
+        case Launch():
+            shell.run("steps", action, lambda: _carry_out(action, hands, shell))
+        case Look():
+            shell.run("looks", action, lambda: hands.look(action))
+        case Check():
+            shell.run("probes", action, lambda: hands.check(action))
+        case Ask():
+            shell.run("probes", action, lambda: hands.ask(action))
+        case AskOutside():
+            shell.run("probes", action, lambda: hands.ask_outside(action))
+        case Report():
+            shell.run("steps", action, lambda: hands.report(action))
+        case Sweep():
+            shell.run("looks", action, hands.sweep)
+
+
+def _carry_out(launch: Launch, hands: Hands, shell: Shell) -> Input:
+    began = shell.now()
+    try:
+        hands.carry_out(launch)
+    except DriverError as error:
+        return Broke(launch.step.id, str(error), error.code, error.retryable)
+    return Succeeded(launch.step.id, shell.now() - began)
+
+
+def hint_sink(hands: Hands, shell: Shell) -> Callable[[Hint], None]:
+    """Return the sink that turns an engine's hints into events of the schedule."""
+
+    def sink(hint: Hint) -> None:
+        handle = hands.handle_of(hint)
+        if handle is not None:
+            shell.post(Hinted(handle))
+
+    return sink

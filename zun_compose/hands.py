@@ -1,0 +1,362 @@
+"""Carries a schedule's actions out against a driver: the only place where steps become calls.
+
+Each step observes before it repeats itself: a create whose answer was lost finds its own container by
+the salt in its labels, and never makes a second one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from zun_compose import labels as names
+from zun_compose.container import Hint, Observed
+from zun_compose.contents import Contents
+from zun_compose.driver import Driver, Images, Networks, PullProgress, Renames, VirtualTime, Volumes
+from zun_compose.errors import Conflict, DriverError, NotFound, Unsupported
+from zun_compose.events import Emitter, GateFailed, ImageProgress, Warned
+from zun_compose.model import Service, Stack
+from zun_compose.observe.commands import healthcheck, last_words
+from zun_compose.outside import AskOutside
+from zun_compose.plan import Plan, Step, Verb, World
+from zun_compose.plan.digest import network_digests, volume_digests
+from zun_compose.plan.divergence import image_of
+from zun_compose.readiness import effective_healthcheck
+from zun_compose.schedule import Action, Asked, Checked, Launch, Report, Saw, Sweep, Swept
+from zun_compose.sighting import Answer, Sighting
+from zun_compose.spec import network_labels, specify, volume_labels
+from zun_compose.watch import Ask, Check, Look
+
+if TYPE_CHECKING:
+    from zun_compose.observe.probes import Prober
+    from zun_compose.observe.sockets import SocketReader
+class EngineHands:
+    """The hands of one operation on one stack. Safe from several threads."""
+
+    def __init__(
+        self, driver: Driver, plan: Plan, stack: Stack | None, world: World, emit: Emitter, contents: Contents
+    ) -> None:
+        self._driver = driver
+        self._plan = plan
+        self._stack = stack
+        self._world = world
+        self._emit = emit
+        self._contents = contents
+        self._ids: dict[str, str] = {}
+        self._handles: dict[str, str] = {}
+        self._members = {
+            member.handle: member for members in plan.fleet.values() for member in members
+        }
+        self._salts: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self.seen: dict[str, Observed] = {}
+        self.failures: list[GateFailed] = []
+
+    # Steps.
+
+    def carry_out(self, launch: Launch) -> None:
+        """Carry one step out; raises DriverError."""
+        step = launch.step
+        match step.verb:
+            case Verb.CREATE:
+                self._create(step, again=launch.attempt > 1)
+            case Verb.START:
+                self._driver.start(self.id_of(step.handle))
+            case Verb.STOP:
+                self._driver.stop(self.id_of(step.handle), step.grace)
+            case Verb.REMOVE:
+                self._driver.remove(self.id_of(step.handle), force=True, volumes=step.volumes)
+            case Verb.RENAME:
+                self._rename(step, again=launch.attempt > 1)
+            case Verb.PULL:
+                self._images.pull(step.subject, step.platform, self._pulled)
+            case Verb.BUILD:
+                self._build(step)
+            case Verb.CREATE_NETWORK:
+                self._create_network(step)
+            case Verb.REMOVE_NETWORK:
+                self._networks.remove_network(step.handle)
+            case Verb.CREATE_VOLUME:
+                self._create_volume(step)
+            case Verb.REMOVE_VOLUME:
+                self._volumes.remove_volume(step.handle)
+            case Verb.REMOVE_IMAGE:
+                self._images.remove_image(step.handle)
+            case Verb.WAIT:
+                pass
+
+    def id_of(self, handle: str) -> str:
+        """Return the engine's id of a container that the schedule knows by `handle`."""
+        return self._ids.get(handle, handle)
+
+    def created(self) -> Mapping[str, str]:
+        """Return handle -> id of the containers that were created."""
+        with self._lock:
+            return dict(self._ids)
+
+    def _create(self, step: Step, *, again: bool) -> None:
+        stack = self._the_stack
+        service = stack.services[step.service or ""]
+        reference = image_of(stack, service)
+        image_id = self._image_id(reference)
+        salt = self._salt(step.id)
+        member = self._members.get(step.handle)
+        spec = specify(
+            stack,
+            service,
+            name=step.name,
+            number=step.number,
+            image=reference,
+            image_id=image_id,
+            salt=salt,
+            file_digests=self._contents.digests(stack, [service]),
+            container_of=self._first_container,
+            read=self._contents.read,
+            bind_files=self._world.engine.local,
+            final_name=member.name if member is not None else None,
+            carried=step.mounts,
+        )
+        try:
+            container = self._driver.create(spec)
+        except Conflict:
+            own = self._find_own(step.name, salt) if again else None
+            if own is None:
+                raise
+            container = own
+        with self._lock:
+            self._ids[step.handle] = container
+            self._handles[container] = step.handle
+
+    def _find_own(self, name: str, salt: str) -> str | None:
+        """Find the container that an unanswered create of ours made after all."""
+        try:
+            seen = self._driver.inspect(name)
+        except NotFound:
+            return None
+        return seen.id if seen.labels.get(names.SALT) == salt else None
+
+    def _first_container(self, service: str) -> str:
+        members = self._plan.fleet.get(service, ())
+        if members:
+            return self.id_of(members[0].handle)
+        for seen in self._world.containers:
+            if seen.service == service and not seen.oneoff:
+                return seen.id
+        msg = f'service "{service}" has no container to share'
+        raise NotFound(msg)
+
+    def _image_id(self, reference: str) -> str:
+        known = self._world.images.get(reference)
+        if known is not None or not isinstance(self._driver, Images):
+            return known or reference
+        image = self._driver.image(reference)
+        if image is None:
+            msg = f'image "{reference}" is not here'
+            raise NotFound(msg)
+        return image.id
+
+    def _rename(self, step: Step, *, again: bool) -> None:
+        container = self.id_of(step.handle)
+        if again and self._driver.inspect(container).name == step.name:
+            return
+        self._renames.rename(container, step.name)
+
+    def _build(self, step: Step) -> None:
+        assert step.build is not None
+        labels = {
+            names.PROJECT: self._the_stack.name,
+            names.SERVICE: step.service or "",
+        }
+
+        def told(line: str) -> None:
+            self._emit(ImageProgress(image=step.subject, status=line))
+
+        self._images.build(step.subject, step.build, labels, told)
+
+    def _pulled(self, progress: PullProgress) -> None:
+        told = ImageProgress(
+            image=progress.image, status=progress.status, current=progress.current, total=progress.total
+        )
+        self._emit(told)
+
+    def _create_network(self, step: Step) -> None:
+        stack, salt = self._the_stack, self._salt(step.id)
+        network = stack.networks[step.handle]
+        labels = network_labels(stack, network.key, network_digests(network, salt), salt)
+        driver = self._networks
+        try:
+            driver.create_network(network, labels)
+        except Conflict:
+            seen = driver.network(network.name)
+            if seen is None or not names.belongs(seen.labels, stack.name):
+                raise
+
+    def _create_volume(self, step: Step) -> None:
+        stack, salt = self._the_stack, self._salt(step.id)
+        volume = stack.volumes[step.handle]
+        labels = volume_labels(stack, volume.key, volume_digests(volume, salt), salt)
+        driver = self._volumes
+        try:
+            driver.create_volume(volume, labels)
+        except Conflict:
+            seen = driver.volume(volume.name)
+            if seen is None:
+                raise
+            if not names.belongs(seen.labels, stack.name):
+                words = f'volume "{volume.name}" exists and was not made by this stack; it is used as it is'
+                self._emit(Warned(message=words))
+
+    def _salt(self, identity: str) -> str:
+        with self._lock:
+            return self._salts.setdefault(identity, secrets.token_hex(8))
+
+    # Looks.
+
+    def look(self, look: Look) -> Saw:
+        """Look at one container; an engine that does not answer makes an empty sighting with the reason."""
+        began = time.perf_counter()
+        container = self.id_of(look.handle)
+        observed, error, gone = None, "", False
+        if look.detail or look.handle not in self.seen:
+            try:
+                observed = self._driver.inspect(container)
+                self.seen[look.handle] = observed
+            except NotFound:
+                gone = True
+            except DriverError as failure:
+                error = str(failure)
+        known = observed or self.seen.get(look.handle)
+        sockets = None
+        if look.sockets and known is not None and not gone:
+            sockets = self._sockets.read(known, look.wanted)
+        seconds = time.perf_counter() - began
+        if isinstance(self._driver, VirtualTime):
+            seconds = 0.0
+        sighting = Sighting(
+            container=container,
+            observed=observed,
+            gone=gone,
+            sockets=sockets,
+            seconds=seconds,
+            error=error,
+        )
+        return Saw(look.handle, sighting)
+
+    def check(self, check: Check) -> Checked:
+        """Run the declared healthcheck once."""
+        observed = self.seen.get(check.handle)
+        declared = self._service_of(check.handle)
+        healthy = effective_healthcheck(declared, observed)
+        if observed is None or healthy is None:
+            return Checked(check.handle, Answer(ok=False, ran=False, text="nothing to run"))
+        answer = healthcheck(self._driver, observed, healthy, check.timeout)
+        return Checked(check.handle, self._virtual(answer))
+
+    def ask(self, ask: Ask) -> Asked:
+        """Ask one readiness probe of a container."""
+        probe = self._service_of(ask.handle).readiness[ask.probe]
+        observed = self.seen.get(ask.handle)
+        return Asked(ask.handle, ask.probe, self._virtual(self._prober.ask(probe, observed)))
+
+    def ask_outside(self, ask: AskOutside) -> Asked:
+        """Ask one probe of an external."""
+        probe = self._the_stack.externals[ask.external].probes[ask.probe]
+        return Asked(ask.external, ask.probe, self._prober.ask(probe, None), external=True)
+
+    def report(self, report: Report) -> None:
+        """Tell of a failed gate, with the last words of its container."""
+        log: tuple[str, ...] = ()
+        if report.handle is not None:
+            log = last_words(self._driver, self.id_of(report.handle))
+        failure = replace(report.failure, log=log)
+        with self._lock:
+            self.failures.append(failure)
+        self._emit(failure)
+
+    def sweep(self) -> Swept:
+        """Look at all containers of the stack in one call."""
+        try:
+            return Swept(tuple(self._driver.list(self._plan.stack)))
+        except DriverError as error:
+            self._emit(Warned(message=f"could not look at all containers once more: {error}"))
+            return Swept(())
+
+    def handle_of(self, hint: Hint) -> str | None:
+        """Return the schedule's name for the container of a hint, if the plan has it."""
+        with self._lock:
+            handle = self._handles.get(hint.container, hint.container)
+        return handle if handle in self._members else None
+
+    def latency(self, action: Action) -> float:
+        """Return how long an action takes on a driver with virtual time (seconds)."""
+        if not isinstance(self._driver, VirtualTime):
+            return 0.0
+        match action:
+            case Launch(step):
+                return self._driver.latency(step.verb.value, self.id_of(step.handle))
+            case Check() | Ask():
+                return self._driver.latency("execute", self.id_of(action.handle))
+            case Look() | Sweep() | _:
+                return 0.0
+
+    def close(self) -> None:
+        """Close what looking had opened."""
+        for part in ("_prober", "_sockets"):
+            if part in self.__dict__:
+                getattr(self, part).close()
+
+    @cached_property
+    def _sockets(self) -> SocketReader:
+        from zun_compose.observe.sockets import SocketReader
+
+        return SocketReader(self._driver, self._world.engine)
+
+    @cached_property
+    def _prober(self) -> Prober:
+        from zun_compose.observe.probes import Prober
+
+        return Prober(self._driver, self._world.engine, self._sockets)
+
+    def _virtual(self, answer: Answer) -> Answer:
+        return replace(answer, seconds=0.0) if isinstance(self._driver, VirtualTime) else answer
+
+    def _service_of(self, handle: str) -> Service:
+        return self._the_stack.services[self._members[handle].service]
+
+    @property
+    def _the_stack(self) -> Stack:
+        assert self._stack is not None
+        return self._stack
+
+    @property
+    def _images(self) -> Images:
+        if isinstance(self._driver, Images):
+            return self._driver
+        msg = f"the {self._driver.name} driver has no images"
+        raise Unsupported(msg)
+
+    @property
+    def _networks(self) -> Networks:
+        if isinstance(self._driver, Networks):
+            return self._driver
+        msg = f"the {self._driver.name} driver has no networks"
+        raise Unsupported(msg)
+
+    @property
+    def _volumes(self) -> Volumes:
+        if isinstance(self._driver, Volumes):
+            return self._driver
+        msg = f"the {self._driver.name} driver has no volumes"
+        raise Unsupported(msg)
+
+    @property
+    def _renames(self) -> Renames:
+        if isinstance(self._driver, Renames):
+            return self._driver
+        msg = f"the {self._driver.name} driver has no renaming"
+        raise Unsupported(msg)

@@ -1,0 +1,105 @@
+"""Looks at the whole world of a stack: what plans and status start from. Calls the engine, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from zun_compose.contents import Contents
+from zun_compose.container import Observed
+from zun_compose.driver import Driver, Images, Networks, Renames, VirtualTime, Volumes
+from zun_compose.errors import NotFound
+from zun_compose.model import Service, Stack
+from zun_compose.plan import World
+from zun_compose.plan.divergence import image_of
+from zun_compose.plan.resources import used_networks, used_volumes
+
+_ONE_BY_ONE = 3
+_AT_ONCE = 8
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def observe(driver: Driver, stack: Stack | str, contents: Contents | None = None) -> World:
+    """Observe what there is of a stack; with a whole Stack also its images, files and externals.
+
+    Raises DriverError, and SpecError for configs and secrets that cannot be read.
+    """
+    name = stack if isinstance(stack, str) else stack.name
+    engine = driver.engine()
+    containers = tuple(driver.list(name))
+    networks = tuple(driver.networks(name)) if isinstance(driver, Networks) else ()
+    volumes = tuple(driver.volumes(name)) if isinstance(driver, Volumes) else ()
+    services = [] if isinstance(stack, str) else list(stack.services.values())
+    images = _images(driver, stack, services) if not isinstance(stack, str) else {}
+    return World(
+        engine=engine,
+        containers=containers,
+        networks=networks,
+        volumes=volumes,
+        images=images,
+        file_digests={}
+        if isinstance(stack, str) or contents is None
+        else contents.digests(stack, services),
+        externals=frozenset() if isinstance(stack, str) else frozenset(_externals(driver, stack, services)),
+        can_rename=isinstance(driver, Renames),
+        has_networks=isinstance(driver, Networks),
+        has_volumes=isinstance(driver, Volumes),
+        has_images=isinstance(driver, Images),
+    )
+
+
+def details(driver: Driver, containers: Sequence[Observed]) -> list[Observed]:
+    """Inspect containers side by side; those that are gone meanwhile are left out."""
+
+    def inspect(seen: Observed) -> Observed | None:
+        if seen.detailed:
+            return seen
+        try:
+            return driver.inspect(seen.id)
+        except NotFound:
+            return None
+
+    return [seen for seen in side_by_side(driver, inspect, containers) if seen is not None]
+
+
+def side_by_side(driver: Driver, work: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
+    """Do the same call for several things, a few at once where the driver's time is real; order is kept."""
+    if len(things) <= 1 or isinstance(driver, VirtualTime):
+        return [work(thing) for thing in things]
+    with ThreadPoolExecutor(min(_AT_ONCE, len(things))) as pool:
+        return list(pool.map(work, things))
+
+
+def _images(driver: Driver, stack: Stack, services: Iterable[Service]) -> dict[str, str]:
+    if not isinstance(driver, Images):
+        return {}
+    references = dict.fromkeys(image_of(stack, service) for service in services)
+    if len(references) > _ONE_BY_ONE:
+        all_here = driver.images()
+        known = {
+            reference: all_here[full]
+            for reference in references
+            if (full := reference if reference in all_here else f"{reference}:latest") in all_here
+        }
+    else:
+        known = {}
+    for reference in references:
+        if reference not in known:
+            image = driver.image(reference)
+            if image is not None:
+                known[reference] = image.id
+    return known
+
+
+def _externals(driver: Driver, stack: Stack, services: Sequence[Service]) -> Iterable[str]:
+    if isinstance(driver, Networks):
+        for network in used_networks(stack, services):
+            if network.external and driver.network(network.name) is not None:
+                yield f"network:{network.name}"
+    if isinstance(driver, Volumes):
+        for volume in used_volumes(stack, services):
+            if volume.external and driver.volume(volume.name) is not None:
+                yield f"volume:{volume.name}"

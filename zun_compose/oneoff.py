@@ -1,0 +1,153 @@
+"""`run`: a one-off container of a service, started once the service's gates have opened."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zun_compose import labels as names
+from zun_compose.contents import Contents
+from zun_compose.driver import Images, Session, Terminal
+from zun_compose.errors import Fault, NotFound, SpecError, Unsupported, UsageError
+from zun_compose.events import Event
+from zun_compose.model import Mount, MountType, Port, Restart, Service, Stack
+from zun_compose.observation import observe
+from zun_compose.options import RunOptions, UpOptions
+from zun_compose.plan.divergence import image_of
+from zun_compose.spec import specify
+
+if TYPE_CHECKING:
+    from zun_compose.engine import Engine
+
+
+def run_oneoff(
+    engine: Engine,
+    stack: Stack,
+    name: str,
+    options: RunOptions,
+    *,
+    sink: Callable[[Event], None] | None,
+    cancel: threading.Event | None,
+) -> int:
+    """Run it; returns the container's exit code (0 at once when detached).
+
+    Raises SpecError for an unknown service, Unsupported where the driver has no terminals, and all
+    that `up` of the dependencies raises.
+    """
+    driver = engine.driver
+    service = stack.services.get(name)
+    if service is None:
+        raise SpecError([Fault(code="spec.unknown_service", what=f'no such service: "{name}"')])
+    if not isinstance(driver, Terminal):
+        msg = f"the {driver.name} driver has no terminals"
+        raise Unsupported(msg)
+    if not options.no_deps:
+        targets = tuple(edge.on for edge in service.dependencies if not edge.external)
+        if service.dependencies:
+            first = targets or (name,)
+            up = UpOptions(services=first, pull=options.pull, build=options.build)
+            if targets:
+                engine.up_for(stack, up, service.dependencies, sink=sink, cancel=cancel)
+    one = _oneoff(service, options)
+    container = _create(engine, stack, one, options)
+    session = Session(tty=options.tty, stdin=options.interactive, detach=options.detach)
+    if options.detach:
+        driver.start(container)
+        return 0
+    try:
+        return driver.start_attached(container, session)
+    finally:
+        if options.remove:
+            driver.remove(container, force=True, volumes=True)
+
+
+def _oneoff(service: Service, options: RunOptions) -> Service:
+    environment = {**service.environment, **options.environment}
+    ports = service.ports if options.service_ports else ()
+    return replace(
+        service,
+        command=options.command if options.command is not None else service.command,
+        entrypoint=options.entrypoint if options.entrypoint is not None else service.entrypoint,
+        environment=environment,
+        labels={**service.labels, **options.labels},
+        user=options.user or service.user,
+        working_dir=options.working_dir or service.working_dir,
+        ports=(*ports, *map(_port, options.publish)),
+        mounts=(*service.mounts, *map(_mount, options.volumes)),
+        restart=Restart(),
+        healthcheck=service.healthcheck,
+        container_name=None,
+        tty=options.tty and not options.detach,
+        stdin_open=options.interactive and not options.detach,
+        replicas=1,
+    )
+
+
+def _create(engine: Engine, stack: Stack, service: Service, options: RunOptions) -> str:
+    driver = engine.driver
+    contents = Contents()
+    world = observe(driver, stack)
+    reference = image_of(stack, service)
+    image_id = world.images.get(reference, reference)
+    if isinstance(driver, Images) and reference not in world.images:
+        driver.pull(reference, service.platform, lambda _: None)
+        image = driver.image(reference)
+        image_id = image.id if image is not None else reference
+    first = {seen.service: seen.id for seen in reversed(world.containers) if not seen.oneoff}
+
+    def container_of(other: str) -> str:
+        if other not in first:
+            msg = f'service "{other}" has no container to share'
+            raise NotFound(msg)
+        return first[other]
+
+    spec = specify(
+        stack,
+        service,
+        name=options.name or f"{stack.name}-{service.name}-run-{secrets.token_hex(6)}",
+        number=1,
+        image=reference,
+        image_id=image_id,
+        salt=secrets.token_hex(8),
+        file_digests=contents.digests(stack, [service]),
+        container_of=container_of,
+        read=contents.read,
+        bind_files=world.engine.local,
+        oneoff=not options.use_aliases,
+    )
+    labels = {**spec.labels, names.ONEOFF: "True"}
+    remove = options.remove and options.detach
+    return driver.create(replace(spec, labels=labels, oneoff=True, auto_remove=remove))
+
+
+def _port(text: str) -> Port:
+    """Read -p: [[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]."""
+    body, _, protocol = text.partition("/")
+    host, _, target = body.rpartition(":")
+    ip, _, published = host.rpartition(":")
+    if not target.isdigit():
+        msg = f'"{text}" is not a port: [[IP:]PUBLISHED:]TARGET[/PROTOCOL]'
+        raise UsageError(msg)
+    return Port(
+        target=int(target),
+        published=published or None,
+        protocol=protocol or "tcp",
+        host_ip=ip.strip("[]") or None,
+    )
+
+
+def _mount(text: str) -> Mount:
+    """Read -v: [SOURCE:]TARGET[:ro]."""
+    parts = text.split(":")
+    read_only = len(parts) > 1 and parts[-1] in ("ro", "rw") and parts.pop() == "ro"
+    if len(parts) == 1:
+        return Mount(type=MountType.VOLUME, target=parts[0], read_only=read_only)
+    source, target = parts[0], parts[1]
+    bind = source.startswith(("/", ".", "~"))
+    kind = MountType.BIND if bind else MountType.VOLUME
+    return Mount(type=kind, source=source, target=target, read_only=read_only)
+
+

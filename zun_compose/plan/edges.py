@@ -1,0 +1,83 @@
+"""The gates of a service, and how many containers it is to have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from zun_compose.errors import Fault, SpecError
+from zun_compose.model import Condition, RestartName, Service, Stack
+from zun_compose.plan.steps import Gate
+
+
+def gates_of(service: Service, within: Collection[str]) -> tuple[Gate, ...]:
+    """Return the gates that must open before a container of `service` starts.
+
+    Only dependencies in `within` and externals count: `--no-deps` leaves the others out.
+    """
+    return tuple(
+        Gate(
+            dependent=service.name,
+            dependency=dependency.on,
+            condition=dependency.condition,
+            timeout=dependency.timeout,
+            retries=dependency.retries,
+            replicas=dependency.replicas,
+            required=dependency.required,
+            external=dependency.external,
+            mark=dependency.mark,
+        )
+        for dependency in service.dependencies
+        if dependency.external or dependency.on in within
+    )
+
+
+def wait_gate(service: Service) -> Gate:
+    """Return what `--wait` asks of a service: a job's end, of all others `ready`."""
+    condition = Condition.COMPLETED_SUCCESSFULLY if service.job else Condition.READY
+    return Gate(dependent="", dependency=service.name, condition=condition)
+
+
+def scaled(stack: Stack, scale: Mapping[str, int]) -> Stack:
+    """Return the stack with these replica counts; raises SpecError for unknown services."""
+    if not scale:
+        return stack
+    faults = [
+        Fault(code="spec.unknown_service", what=f'cannot scale "{name}": no such service')
+        for name in scale
+        if name not in stack.services
+    ]
+    for name, count in scale.items():
+        service = stack.services.get(name)
+        if service is not None and service.container_name and count > 1:
+            what = f'cannot scale "{name}" to {count}: it has a fixed container_name'
+            faults.append(Fault(code="spec.container_name", what=what, mark=service.mark))
+    if faults:
+        raise SpecError(faults)
+    services = {
+        name: replace(service, replicas=scale.get(name, service.replicas))
+        for name, service in stack.services.items()
+    }
+    return replace(stack, services=services)
+
+
+def refuse_impossible_gates(stack: Stack, services: Collection[str]) -> None:
+    """Raise SpecError for gates that can never open by what the file alone says."""
+    faults = []
+    for name in stack.services:
+        if name not in services:
+            continue
+        for dependency in stack.services[name].dependencies:
+            target = stack.services.get(dependency.on)
+            if target is None or not dependency.condition.completion:
+                continue
+            if target.restart.name in (RestartName.ALWAYS, RestartName.UNLESS_STOPPED):
+                what = (
+                    f'"{name}" waits for "{target.name}" to complete, '
+                    f"but its restart policy {target.restart.name.value} never lets it end"
+                )
+                hint = f'give "{target.name}" restart: "no" or on-failure'
+                fault = Fault(code="plan.never_completes", what=what, mark=dependency.mark, hint=hint)
+                faults.append(fault)
+    if faults:
+        raise SpecError(faults)
