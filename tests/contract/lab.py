@@ -38,8 +38,8 @@ class Process:
     """What the process of a container does, in seconds after its start.
 
     It prints `prints`, one line each `every` seconds, then runs on, or exits with `exits` after
-    `after` more seconds. It listens on TCP port `listens` soon after the start. From `healthy_after` on the test
-    CHECK succeeds in it. `slow` makes the command SLOW slow where time is scripted.
+    `after` more seconds. It listens on TCP port `listens` soon after the start. From `healthy_after`
+    on the test CHECK succeeds in it. `slow` makes the command SLOW slow where time is scripted.
     """
 
     exits: int | None = None
@@ -107,6 +107,13 @@ class Lab(ABC):
         container = self.create(process, service, **asked)
         self.driver.start(container)
         return container
+
+    def printed(self, container: str) -> None:
+        """Wait for a process's first line, which comes after it has set up its signals."""
+        from zun_compose.driver import LogSource
+
+        driver = self.need(LogSource)
+        self.until(lambda: list(driver.logs(container)))
 
     def ended(self, container: str) -> Observed:
         """Wait for a container's end."""

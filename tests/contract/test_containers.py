@@ -85,7 +85,7 @@ def test_an_ended_container_can_be_started_again(lab: Lab) -> None:
 
 def test_stop_lets_the_process_end_by_itself(lab: Lab) -> None:
     container = lab.running(Process(prints=("up",)))
-    if_printed(lab, container)
+    lab.printed(container)
     lab.driver.stop(container, 20)
     seen = lab.driver.inspect(container)
     assert (seen.state, seen.exit_code) == (State.EXITED, 143)
@@ -93,7 +93,7 @@ def test_stop_lets_the_process_end_by_itself(lab: Lab) -> None:
 
 def test_stop_kills_what_does_not_listen(lab: Lab) -> None:
     container = lab.running(Process(ignores_term=True, prints=("up",)))
-    if_printed(lab, container)
+    lab.printed(container)
     lab.driver.stop(container, 1)
     seen = lab.driver.inspect(container)
     assert (seen.state, seen.exit_code) == (State.EXITED, 137)
@@ -103,7 +103,7 @@ def test_stop_uses_the_declared_grace(lab: Lab) -> None:
     service = lab.service(process=Process(ignores_term=True, prints=("up",)), stop_grace_period=1.0)
     container = lab.driver.create(lab.spec(service))
     lab.driver.start(container)
-    if_printed(lab, container)
+    lab.printed(container)
     lab.driver.stop(container)
     assert lab.driver.inspect(container).exit_code == 137
 
@@ -228,11 +228,3 @@ def test_what_was_made_by_others_is_told_by_its_labels(lab: Lab) -> None:
     container = lab.create()
     assert labels.ours(lab.driver.inspect(container).labels)
     assert labels.belongs(lab.driver.list(lab.stack)[0].labels, lab.stack)
-
-
-def if_printed(lab: Lab, container: str) -> None:
-    """Wait until the process has set up its signals, which it says by its first line."""
-    from zun_compose.driver import LogSource
-
-    driver = lab.need(LogSource)
-    lab.until(lambda: list(driver.logs(container)))

@@ -55,7 +55,7 @@ class RealTimeMemoryDriver(Resources):
     """
 
     name = "memory"
-    _real_time = True
+    real_time = True
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class RealTimeMemoryDriver(Resources):
         runs_healthchecks: bool = True,
         engine_id: str = "memory",
     ) -> None:
-        world = World(real_time=self._real_time, runs_healthchecks=runs_healthchecks, loses=loses)
+        world = World(real_time=self.real_time, runs_healthchecks=runs_healthchecks, loses=loses)
         super().__init__(
             world, engine_id, images=images, registry=registry, pulls=pulls or {}, outages=outages
         )
@@ -279,7 +279,7 @@ class MemoryDriver(RealTimeMemoryDriver):
     last advances by `latency` first, then makes the call.
     """
 
-    _real_time = False
+    real_time = False
 
     def now(self) -> float:
         """Seconds since the simulation began."""
