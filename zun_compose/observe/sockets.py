@@ -77,6 +77,10 @@ class SocketReader:
         """
         return self._kernel.endpoints(observed, key) if observed.state in _RUNS else ()
 
+    def attributed(self, observed: Observed) -> bool:
+        """Whether the kernel's table of the container's namespace can be read from here."""
+        return self._kernel.owner(observed) is not None
+
     def in_our_network(self, observed: Observed) -> bool:
         """Whether the container runs in the network namespace that we run in."""
         return self._kernel.in_our_network(observed)

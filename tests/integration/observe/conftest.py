@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
@@ -54,11 +54,21 @@ class Cli:
             },
         )
 
-    def execute(self, container: str, command: Sequence[str], *, timeout: float, **_: object) -> ExecResult:
+    def execute(
+        self,
+        container: str,
+        command: Sequence[str],
+        *,
+        timeout: float,
+        environment: Mapping[str, str] | None = None,
+        **_: object,
+    ) -> ExecResult:
         self.executed.append(tuple(command))
+        options = [word for name in environment or {} for word in ("-e", name)]
         try:
             done = subprocess.run(
-                ["docker", "exec", container, *command],
+                ["docker", "exec", *options, container, *command],
+                env={**os.environ, **(environment or {})},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

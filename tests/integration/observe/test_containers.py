@@ -113,9 +113,7 @@ def test_sctp_is_said_to_be_unobservable(reader: SocketReader, run: Run) -> None
 
 
 class TestSharedNamespaces:
-    def test_host_network_counts_only_the_containers_own_sockets(
-        self, reader: SocketReader, run: Run
-    ) -> None:
+    def test_host_network_counts_only_what_the_container_holds(self, reader: SocketReader, run: Run) -> None:
         stranger = Child(namespaced=False)
         try:
             stranger.do("tcp(four, '0.0.0.0', 28081)")
@@ -225,9 +223,7 @@ class TestWithoutTheProcess:
         assert (reading.listening, reading.complete, reading.source) == (frozenset(), False, "exec")
         assert driver.executed
 
-    def test_without_cat_the_ports_are_connected_to(
-        self, reader: SocketReader, run: Run, driver: Cli
-    ) -> None:
+    def test_without_cat_ports_are_connected_to(self, reader: SocketReader, run: Run, driver: Cli) -> None:
         command = ("sh", "-c", "mkdir -p /www; /bin/rm -f /bin/cat; exec httpd -f -p 80 -h /www")
         seen = replace(run(*command), pid=None)
         docker("exec", seen.id, "sh", "-c", "while [ -e /bin/cat ]; do :; done")

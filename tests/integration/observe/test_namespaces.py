@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -26,12 +26,11 @@ def process_of(pid: int, *, visible: bool = True) -> Process:
 
 
 @pytest.fixture(params=["netlink", "proc"])
-def read(request: pytest.FixtureRequest, child: Child, monkeypatch: pytest.MonkeyPatch) -> Read:
+def read(request: pytest.FixtureRequest, child: Child, monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
     # Each look is a fresh one: sharing has its own tests.
     monkeypatch.setattr(namespaces, "SHARED_FOR", -1.0)
     monkeypatch.setattr(namespaces, "KEPT_WHILE_QUIET", -1.0)
     open_namespaces = Namespaces()
-    request.addfinalizer(open_namespaces.close)
 
     def look() -> Table:
         process = process_of(child.pid, visible=request.param == "netlink")
@@ -39,7 +38,8 @@ def read(request: pytest.FixtureRequest, child: Child, monkeypatch: pytest.Monke
         assert table.source == request.param
         return table
 
-    return look
+    yield look
+    open_namespaces.close()
 
 
 def reachable(table: Table) -> set[str]:
@@ -50,9 +50,7 @@ def near(table: Table) -> set[str]:
     return {str(row.key) for row in table.sockets if row.loopback}
 
 
-def test_sees_a_socket_as_soon_as_it_listens_and_no_longer_when_it_is_closed(
-    read: Read, child: Child
-) -> None:
+def test_sees_a_socket_while_it_listens_and_only_then(read: Read, child: Child) -> None:
     assert not read().sockets
     child.do("s = socket.socket(); s.bind(('0.0.0.0', 5432))")
     assert not read().sockets, "bound is not listening"
