@@ -30,13 +30,17 @@ class StateStore:
     """State files under `root` (default: $XDG_STATE_HOME/zun-compose, else ~/.local/state/zun-compose).
 
     Nothing is created before the first write. `command` names our own command in lock files, such as
-    "zun-compose up"; never give arguments, they can hold secrets. Safe from several threads and
-    processes. All methods raise StateError.
+    "zun-compose up"; never give arguments, they can hold secrets. `address` is where the engine was
+    reached, for whoever remembers without knowing. Safe from several threads and processes.
+    All methods raise StateError.
     """
 
-    def __init__(self, root: Path | None = None, *, command: str = "zun-compose") -> None:
+    def __init__(
+        self, root: Path | None = None, *, command: str = "zun-compose", address: str | None = None
+    ) -> None:
         self._given = root
         self._command = command
+        self._address = address
 
     @property
     def root(self) -> Path:
@@ -63,7 +67,11 @@ class StateStore:
     def remember(
         self, stack: str, driver: str, engine: EngineInfo, address: str | None, working_dir: str
     ) -> None:
-        """Keep where `stack` was brought up. Nothing is written if it is known already."""
+        """Keep where `stack` was brought up. Nothing is written if it is known already.
+
+        `address` None stands for the one that the store was made with.
+        """
+        address = address or self._address
         record = Remembered(
             stack=stack,
             driver=driver,

@@ -1,0 +1,1 @@
+"""The command line: arguments in, engine calls, text out. The only place that handles signals."""

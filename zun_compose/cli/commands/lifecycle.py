@@ -1,0 +1,112 @@
+"""start, stop, restart, kill, rm: containers that exist already."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from zun_compose.cli.invocation import Invocation
+from zun_compose.cli.logprint import label
+from zun_compose.cli.operating import operate
+from zun_compose.cli.params import duration, services, stop_timeout
+from zun_compose.container import State
+
+if TYPE_CHECKING:
+    from zun_compose.model import Stack
+
+STOPPED = (State.CREATED, State.EXITED, State.DEAD)
+
+
+@click.command()
+@services()
+@click.option("--wait", is_flag=True, help="Wait until services are ready and jobs have completed")
+@click.option(
+    "--wait-timeout", type=duration, metavar="SECONDS", help="Most time to wait [default: no limit]"
+)
+@click.pass_obj
+def start(call: Invocation, /, services: tuple[str, ...], wait: bool, wait_timeout: float | None) -> None:
+    """Start containers that exist, each one as soon as what it depends on is ready."""
+    target = call.own_stack(services)
+    engine = call.engine(target)
+    operate(
+        call,
+        lambda sink, cancel: engine.start(
+            target, services, wait=wait, wait_timeout=wait_timeout, sink=sink, cancel=cancel
+        ),
+    )
+
+
+@click.command()
+@services()
+@stop_timeout()
+@click.pass_obj
+def stop(call: Invocation, /, services: tuple[str, ...], timeout: float | None) -> None:
+    """Stop containers without removing them, dependents before what they depend on."""
+    target = call.target(services)
+    engine = call.engine(target)
+    operate(
+        call,
+        lambda sink, cancel: engine.stop(target, services, timeout, sink=sink, cancel=cancel),
+        notice="stopping no more containers (again: leave at once)",
+    )
+
+
+@click.command()
+@services()
+@stop_timeout()
+@click.option(
+    "--no-deps", is_flag=True, help="Leave services alone that depend on SERVICE with restart: true"
+)
+@click.pass_obj
+def restart(call: Invocation, /, services: tuple[str, ...], timeout: float | None, no_deps: bool) -> None:
+    """Restart containers, in readiness order."""
+    target = call.own_stack(services)
+    engine = call.engine(target)
+    operate(
+        call,
+        lambda sink, cancel: engine.restart(target, services, timeout, no_deps, sink=sink, cancel=cancel),
+    )
+
+
+@click.command()
+@services()
+@click.option("-s", "--signal", default="SIGKILL", metavar="SIGNAL", help="Which signal, by name or number")
+@click.pass_obj
+def kill(call: Invocation, /, services: tuple[str, ...], signal: str) -> None:
+    """Send a signal to containers that run."""
+    target = call.target(services)
+    engine = call.engine(target)
+    operate(call, lambda sink, _: engine.kill(target, services, signal, sink=sink))
+
+
+@click.command()
+@services()
+@click.option("-f", "--force", is_flag=True, help="Do not ask")
+@click.option("-s", "--stop", "stop_first", is_flag=True, help="Stop containers first where they run")
+@click.option("-v", "--volumes", is_flag=True, help="Their anonymous volumes too")
+@click.pass_obj
+def rm(call: Invocation, /, services: tuple[str, ...], force: bool, stop_first: bool, volumes: bool) -> None:
+    """Remove stopped containers. Asks first in a terminal."""
+    target = call.target(services)
+    names = _removable(call, target, services, running=stop_first)
+    if not names:
+        call.say("no stopped containers")
+        return
+    if not force and sys.stdin.isatty():
+        click.confirm(f"remove {', '.join(names)}?", abort=True, err=True)
+    engine = call.engine(target)
+    operate(
+        call, lambda sink, _: engine.remove(target, services, stop=stop_first, volumes=volumes, sink=sink)
+    )
+
+
+def _removable(
+    call: Invocation, target: Stack | str, services: tuple[str, ...], *, running: bool
+) -> list[str]:
+    return [
+        label(one)
+        for one in call.engine(target).containers(target)
+        if (not services or one.service in services) and not one.oneoff and (running or one.state in STOPPED)
+    ]

@@ -1,0 +1,84 @@
+"""The one mapper from errors to exit codes and a message on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from zun_compose.errors import SpecError, ZunComposeError
+
+PROGRAM = "zun-compose"
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+TRACEBACK = "ZUN_COMPOSE_TRACEBACK"
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code of an error: 1 failed, 2 bad usage or bad file, 130 interrupted."""
+    if isinstance(error, ZunComposeError):
+        return error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return MISUSED if isinstance(error, click.UsageError) else FAILED
+    return FAILED
+
+
+def report(error: BaseException) -> int:
+    """Say on stderr what went wrong, for people, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # Whoever read us has gone: there is nobody to tell, and the interpreter must not try again at exit.
+        _silence(sys.stdout.fileno())
+        return FAILED
+    for line in _lines(error):
+        try:
+            click.echo(line, err=True)
+        except BrokenPipeError:
+            _silence(sys.stderr.fileno())
+            break
+    if not isinstance(error, ZunComposeError | click.ClickException | click.Abort | KeyboardInterrupt):
+        _traceback(error)
+    return exit_code(error)
+
+
+def _lines(error: BaseException) -> list[str]:
+    prefix = f"{PROGRAM}: error: "
+    if isinstance(error, SpecError) and error.faults:
+        return [f"{prefix}{fault}" for fault in error.faults]
+    if isinstance(error, ZunComposeError):
+        first, *rest = str(error).splitlines() or [error.code]
+        return [f"{prefix}{first}", *(f"  {line}" for line in rest)]
+    if isinstance(error, click.UsageError):
+        where = error.ctx.command_path if error.ctx is not None else PROGRAM
+        return [f"{prefix}{_lower(error.format_message())}", f'see "{where} --help"']
+    if isinstance(error, click.ClickException):
+        return [f"{prefix}{_lower(error.format_message())}"]
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return [f"{PROGRAM}: interrupted"]
+    # The text of an unexpected error may hold anything, environment values included: its type must do.
+    return [
+        f"{PROGRAM}: internal error: {type(error).__name__}; this is a fault of zun-compose, "
+        f"set {TRACEBACK}=1 to see where"
+    ]
+
+
+def _traceback(error: BaseException) -> None:
+    if os.environ.get(TRACEBACK) == "1":
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+
+
+def _lower(text: str) -> str:
+    """Turn click's sentence into our style: lower case, no full stop."""
+    text = text.strip().removesuffix(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _silence(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -1,0 +1,172 @@
+"""The program's entry: global options, the table of commands, and the exit code.
+
+Loads nothing but click: a command's module is imported when that command runs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from zun_compose import __version__
+from zun_compose.cli.errors import FAILED, PROGRAM, report
+from zun_compose.cli.lazy import Entry, LazyGroup
+from zun_compose.cli.settings import settings
+from zun_compose.errors import ZunComposeError
+
+_IN = "zun_compose.cli.commands"
+
+COMMANDS = {
+    "up": Entry(f"{_IN}.up", "up", "Create and start services, each once what it depends on is ready"),
+    "down": Entry(f"{_IN}.down", "down", "Stop and remove containers and networks"),
+    "ps": Entry(f"{_IN}.show", "ps", "List containers, and how far each one is"),
+    "status": Entry(f"{_IN}.show", "status", "Tell whether all services are ready (then exit 0)"),
+    "explain": Entry(f"{_IN}.show", "explain", "Tell what each service waits for, and who was asked"),
+    "plan": Entry(f"{_IN}.plan", "plan", "Print what up would do, and why"),
+    "graph": Entry(f"{_IN}.plan", "graph", "Print who waits for whom, and for what"),
+    "config": Entry(f"{_IN}.config", "config", "Check the stack file and print its canonical form"),
+    "convert": Entry(f"{_IN}.config", "config", "The same as config"),
+    "logs": Entry(f"{_IN}.logs", "logs", "Print what containers wrote"),
+    "events": Entry(f"{_IN}.events", "events", "Print what happens to containers, as it happens"),
+    "wait": Entry(f"{_IN}.wait", "wait", "Wait until services stop, or until they are ready"),
+    "start": Entry(f"{_IN}.lifecycle", "start", "Start stopped services, in readiness order"),
+    "stop": Entry(f"{_IN}.lifecycle", "stop", "Stop services, dependents first"),
+    "restart": Entry(f"{_IN}.lifecycle", "restart", "Restart services"),
+    "kill": Entry(f"{_IN}.lifecycle", "kill", "Send a signal to services"),
+    "rm": Entry(f"{_IN}.lifecycle", "rm", "Remove stopped containers of services"),
+    "exec": Entry(f"{_IN}.execute", "execute", "Run a command in a running container"),
+    "run": Entry(f"{_IN}.execute", "run", "Run a command in a new container of a service"),
+    "version": Entry(f"{_IN}.version", "version", "Print the version"),
+    "completion": Entry(f"{_IN}.version", "completion", "Print the script for shell completion"),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+    epilog="Exit codes: 0 done, 1 failed, 2 bad usage or bad file, 130 interrupted. "
+    "run, exec and wait give the container's own.",
+)
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="Stack file, - for stdin; several are merged in order [default: COMPOSE_FILE, else compose.yaml "
+    "here or in a folder above]",
+)
+@click.option(
+    "-n",
+    "--name",
+    "-p",
+    "--project-name",
+    "name",
+    metavar="NAME",
+    help="Name of the stack [default: COMPOSE_PROJECT_NAME, else as the file says, else its folder's name]",
+)
+@click.option(
+    "--driver",
+    metavar="NAME",
+    default="auto",
+    help="Which engine: auto, docker or memory (a simulation); auto is where the stack runs already, "
+    "else Docker, else Podman",
+)
+@click.option(
+    "--host",
+    metavar="URL",
+    help="The engine's address, such as unix:///run/docker.sock or ssh://user@box [default: DOCKER_HOST, "
+    "else Docker's current context]",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    help="Switch a profile on; may be repeated [default: COMPOSE_PROFILES]",
+)
+@click.option(
+    "--env-file",
+    "env_files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="File of variables for the stack file [default: COMPOSE_ENV_FILES, else .env beside the stack file]",
+)
+@click.option(
+    "--project-directory",
+    metavar="FOLDER",
+    type=click.Path(),
+    help="Folder that relative paths start from [default: that of the first stack file]",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "tty", "plain", "json", "quiet"]),
+    default=None,
+    help="How progress is shown on stderr; auto is tty in a terminal, else plain "
+    "[default: COMPOSE_PROGRESS, else auto]",
+)
+@click.option(
+    "--parallel",
+    type=int,
+    default=None,
+    metavar="N",
+    help="Engine calls at once, -1 for as many as make sense [default: COMPOSE_PARALLEL_LIMIT, else 8]",
+)
+@click.option("--no-color", is_flag=True, help="No colours [default: colours in a terminal, unless NO_COLOR]")
+@click.version_option(
+    __version__, "-v", "--version", prog_name=PROGRAM, message="%(prog)s version %(version)s"
+)
+@click.pass_context
+def cli(ctx: click.Context, /, **params: Any) -> None:
+    """Bring stacks of containers up in readiness order, from ordinary compose files."""
+    from zun_compose.cli.invocation import Invocation
+
+    invocation = Invocation(settings(params, os.environ), ctx.invoked_subcommand or "")
+    ctx.obj = invocation
+    ctx.call_on_close(invocation.close)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program once and return its exit code; never raises what is a person's to read."""
+    try:
+        result = cli.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        return 0
+    except (ZunComposeError, click.ClickException, click.Abort, KeyboardInterrupt) as error:
+        return _failed(error, arguments)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
+        return _failed(error, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Be the `zun-compose` program."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _failed(error: BaseException, arguments: Sequence[str]) -> int:
+    code = report(error)
+    # With --detailed-exitcode 2 says "there are changes", so an error of any kind must be 1.
+    detailed = "--detailed-exitcode" in arguments
+    return FAILED if detailed and code not in (0, 130) else code
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Treat SIGTERM as Ctrl-C; commands that end in steps of their own put their handler in its place."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
