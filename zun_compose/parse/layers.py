@@ -1,0 +1,258 @@
+"""Reads all files of a stack into one checked tree: extends, include and the merging of several files."""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+from zun_compose.errors import Mark
+from zun_compose.parse import dotenv, paths, text
+from zun_compose.parse.check import check
+from zun_compose.parse.interpolate import interpolate
+from zun_compose.parse.merge import as_list, merge, unify
+from zun_compose.parse.rules import at, language
+from zun_compose.parse.source import Source
+from zun_compose.parse.tree import Faults, Map, clone, locate, near
+
+_SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models")
+
+
+def reason(error: OSError) -> str:
+    """Say in plain words why a file cannot be read."""
+    if error.errno == errno.ENOENT:
+        return "there is no such file"
+    if error.errno == errno.EFBIG:
+        return "it is larger than 16 MiB"
+    return (error.strerror or "unreadable").lower()
+
+
+class Layers:
+    """One reading of a stack. `home` stands for ~ in paths."""
+
+    def __init__(self, source: Source, faults: Faults, home: str, *, expand: bool = True, resolve: bool = True) -> None:
+        self.source = source
+        self.faults = faults
+        self.home = home
+        self.expand = expand
+        self.resolve = resolve
+        self._texts: dict[str, list[Any]] = {}
+
+    def documents(self, path: str, mark: Mark | None = None) -> list[Any] | None:
+        """Return fresh copies of a file's documents, None if it cannot be read (noted)."""
+        found = self._texts.get(path)
+        if found is None:
+            try:
+                content = self.source.read(path)
+            except OSError as error:
+                self.faults.add("file", f'cannot read "{path}": {reason(error)}', mark)
+                return None
+            found = self._texts[path] = text.read(content, path, self.faults)
+            for document in found:
+                if not isinstance(document, Map):
+                    self.faults.add("type", "the file must hold a mapping", locate(document, ()) or Mark(path, 1, 1))
+        return [clone(document) for document in found if isinstance(document, Map)]
+
+    def model(
+        self, files: tuple[str, ...], folder: str, variables: Mapping[str, str], within: tuple[str, ...] = ()
+    ) -> Map:
+        """Return the merged, checked tree of some files, its paths absolute from `folder`."""
+        merged: Any = Map()
+        for path in files:
+            for document in self.documents(path) or ():
+                if merged.mark is None:
+                    merged.mark = document.mark
+                if self.expand:
+                    interpolate(document, language(), variables, self.faults)
+                self.version(document, path)
+                _Extends(self, path, folder, variables).document(document)
+                self.include(document, path, folder, variables, within)
+                merged = merge(merged, document, language(), self.faults)
+                merged = unify(merged, language())
+        before = len(self.faults.found)
+        check(merged, self.faults)
+        if len(self.faults.found) == before and self.resolve:
+            paths.resolve(merged, folder, self.home)
+        result: Map = merged
+        return result
+
+    def version(self, document: Map, path: str) -> None:
+        if isinstance(document.get("version"), str):
+            del document["version"]
+            self.faults.warn(f"{path}: the attribute version is obsolete and ignored")
+
+    def include(
+        self, document: Map, path: str, folder: str, variables: Mapping[str, str], within: tuple[str, ...]
+    ) -> None:
+        entries = document.pop("include", None)
+        if entries is None:
+            return
+        for index, entry in enumerate(as_list(entries)):
+            mark = locate(entries, (index,))
+            if isinstance(entry, str):
+                entry = {"path": entry}
+            if not isinstance(entry, dict) or not entry.get("path"):
+                self.faults.add("include", "an include needs a path", mark)
+                continue
+            self.one_include(document, entry, mark, path, folder, variables, within)
+
+    def one_include(
+        self,
+        document: Map,
+        entry: dict[str, Any],
+        mark: Mark | None,
+        path: str,
+        folder: str,
+        variables: Mapping[str, str],
+        within: tuple[str, ...],
+    ) -> None:
+        names = [str(name) for name in as_list(entry["path"])]
+        remote = [name for name in names if paths.is_remote(name) or name.startswith("oci:")]
+        if remote:
+            self.faults.add("unsupported", f'cannot include "{remote[0]}": only local files can be included', mark)
+            return
+        files = tuple(paths.absolute(name, folder, self.home) for name in names)
+        chain = (*within, path)
+        for file in files:
+            if file in chain:
+                steps = " -> ".join((*chain[chain.index(file) :], file))
+                self.faults.add("include_cycle", f"files include each other: {steps}", mark)
+                return
+        directory = entry.get("project_directory")
+        inner = paths.absolute(directory, folder, self.home) if directory else posixpath.dirname(files[0])
+        variables = self.include_variables(entry, inner, folder, variables, mark)
+        if any(self.documents(file, mark) is None for file in files):
+            return
+        model = self.model(files, inner, variables, chain)
+        for section in _SECTIONS:
+            self.take(document, model, section)
+
+    def include_variables(
+        self, entry: dict[str, Any], inner: str, folder: str, variables: Mapping[str, str], mark: Mark | None
+    ) -> Mapping[str, str]:
+        given = entry.get("env_file")
+        if given is None:
+            default = posixpath.join(inner, ".env")
+            files = [default] if self.source.exists(default) and not self.source.is_dir(default) else []
+        else:
+            files = [paths.absolute(str(name), folder, self.home) for name in as_list(given)]
+        return self.variables(files, variables, mark)
+
+    def variables(self, files: list[str], outer: Mapping[str, str], mark: Mark | None) -> dict[str, str]:
+        """Return `outer` with what the files add to it; the outer value wins."""
+        found: dict[str, str] = {}
+        for file in files:
+            try:
+                content = self.source.read(file)
+            except OSError as error:
+                self.faults.add("env_file", f'cannot read "{file}": {reason(error)}', mark)
+                continue
+            found.update(dotenv.read(content, file, {**found, **outer}, self.faults))
+        return {**found, **outer}
+
+    def take(self, document: Map, model: Map, section: str) -> None:
+        added = model.get(section)
+        if not isinstance(added, dict):
+            return
+        own = document.setdefault(section, Map())
+        if not isinstance(own, dict):
+            return
+        for name, value in added.items():
+            if name not in own:
+                own.take(name, value, added) if isinstance(own, Map) else own.update({name: value})
+            elif (own[name] or {}) != (value or {}):
+                self.faults.add(
+                    "include_conflict",
+                    f'{section}.{name} is also defined by an included file',
+                    locate(own, (name,), key=True),
+                    "override it in a further file, or rename one of them",
+                )
+
+
+class _Extends:
+    """Resolves `extends` in one document of one file."""
+
+    def __init__(self, layers: Layers, path: str, folder: str, variables: Mapping[str, str]) -> None:
+        self.layers = layers
+        self.path = path
+        self.folder = folder
+        self.variables = variables
+
+    def document(self, document: Map) -> None:
+        services = document.get("services")
+        if not isinstance(services, dict):
+            return
+        for name in list(services):
+            self.service(services, name, self.path, self.folder, ())
+
+    def service(
+        self, services: dict[str, Any], name: str, path: str, folder: str, chain: tuple[tuple[str, str], ...]
+    ) -> Any:
+        service = services[name]
+        if not isinstance(service, dict) or "extends" not in service:
+            return service
+        faults = self.layers.faults
+        extends = service["extends"]
+        mark = locate(service, ("extends",))
+        reference = extends.get("service") if isinstance(extends, dict) else extends
+        if not isinstance(reference, str):
+            faults.add("extends", f'the extends of service "{name}" needs a service', mark)
+            del service["extends"]
+            return service
+        file = extends.get("file") if isinstance(extends, dict) else None
+        step = (path, name)
+        if step in chain:
+            steps = " -> ".join(name for _, name in (*chain[chain.index(step) :], step))
+            faults.add("extends_cycle", f"services extend each other: {steps}", mark)
+            del service["extends"]
+            return service
+        if isinstance(file, str) and paths.is_remote(file):
+            faults.add("unsupported", f'cannot extend from "{file}": only local files can be read', mark)
+            return service
+        base_path, base_folder, base_services = path, folder, services
+        if isinstance(file, str):
+            base_path = paths.absolute(file, folder, self.layers.home)
+            base_folder = posixpath.dirname(base_path)
+            found = self.base(base_path, base_folder, name, mark)
+            if found is None:
+                del service["extends"]
+                return service
+            base_services = found
+        if reference not in base_services:
+            faults.add(
+                "extends",
+                f'service "{name}" extends "{reference}", which is not in {base_path}',
+                mark,
+                near(reference, base_services),
+            )
+            del service["extends"]
+            return service
+        base = self.service(base_services, reference, base_path, base_folder, (*chain, step))
+        if not isinstance(base, dict):
+            # An empty base adds nothing, and docker compose leaves the reference standing.
+            return service
+        merged = merge(clone(base), service, at("services", "*"), faults, ("services", name))
+        merged.pop("extends", None)
+        if isinstance(merged, Map):
+            merged.mark = getattr(service, "mark", None)
+        services[name] = merged
+        return merged
+
+    def base(self, path: str, folder: str, name: str, mark: Mark | None) -> dict[str, Any] | None:
+        layers = self.layers
+        merged: Any = Map()
+        documents = layers.documents(path, mark)
+        if documents is None:
+            return None
+        for document in documents:
+            if layers.expand:
+                interpolate(document, language(), self.variables, layers.faults)
+            merged = merge(merged, document, language(), layers.faults)
+        services = merged.get("services")
+        if not isinstance(services, dict):
+            layers.faults.add("extends", f'cannot extend service "{name}": {path} has no services', mark)
+            return None
+        if layers.resolve:
+            paths.resolve({"services": services}, folder, layers.home, contexts=False)
+        return services

@@ -1,0 +1,338 @@
+"""Lays one tree over another: how the attributes of several files meet, as the table says.
+
+Works on trees that no check has seen yet: wrong types are left for the check to name.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from zun_compose.parse.rules import Node, Rule, child, item_of
+from zun_compose.parse.tree import Faults, Map, Path, Seq, clone, spell
+
+
+def merge(base: Any, over: Any, node: Node | None, faults: Faults, path: Path = ()) -> Any:
+    """Return `base` with `over` laid on it; `base` may be changed, `over` is not."""
+    rule = node.rule if node is not None else None
+    if rule is not None and rule.merge is not None:
+        special = _SPECIAL.get(rule.merge)
+        if special is not None:
+            return special(base, over, node, faults, path)
+    if isinstance(base, dict) and isinstance(over, dict):
+        return _mappings(base, over, node, faults, path)
+    if isinstance(base, list) and isinstance(over, list):
+        return _append(base, over)
+    if isinstance(base, dict | list) and type(base) is not type(over):
+        faults.add("merge", f"cannot lay {_sort(over)} over {_sort(base)}: {spell(path)}", _mark(over))
+        return base
+    return clone(over)
+
+
+def _mark(value: Any) -> Any:
+    from zun_compose.parse.tree import mark_of
+
+    return mark_of(getattr(value, "mark", None))
+
+
+def _sort(value: Any) -> str:
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a single value"
+
+
+def _empty(value: Any) -> bool:
+    if isinstance(value, Map) and (value.reset or value.override):
+        return False
+    return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def _mappings(base: dict[str, Any], over: dict[str, Any], node: Node | None, faults: Faults, path: Path) -> Any:
+    if isinstance(over, Map):
+        for key in (*over.reset, *over.override):
+            base.pop(key, None)
+    for key, value in over.items():
+        if key not in base:
+            merged = clone(value)
+        elif _empty(value) and not _empty(base[key]):
+            continue
+        else:
+            merged = merge(base[key], value, child(node, key), faults, (*path, key))
+        if isinstance(base, Map):
+            base.take(key, merged, over)
+        else:
+            base[key] = merged
+    return base
+
+
+def _append(base: list[Any], over: list[Any]) -> Seq:
+    result = Seq(base, getattr(base, "mark", None), list(getattr(base, "marks", ())))
+    marks = getattr(over, "marks", [])
+    for item in over:
+        result.append(clone(item))
+    result.marks = [*result.marks, *marks] if len(result.marks) == len(base) and len(marks) == len(over) else []
+    return result
+
+
+def _replace(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    return clone(over)
+
+
+def _sequence(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    return _append(as_list(base), as_list(over))
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, a single value as a list of one."""
+    if isinstance(value, list):
+        return value
+    mark = getattr(value, "mark", None)
+    return Seq([] if value is None else [value], mark, [])
+
+
+def as_pairs(value: Any) -> Any:
+    """Turn a list of KEY=VALUE into a mapping; the last of a name counts. Other things stay."""
+    if not isinstance(value, list):
+        return value
+    result = Map(getattr(value, "mark", None))
+    marks = getattr(value, "marks", [])
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            return value
+        name, separator, text = item.partition("=")
+        result[name] = text if separator else None
+        if index < len(marks):
+            from zun_compose.parse.tree import Place
+
+            result.places[name] = Place(marks[index], marks[index])
+    return result
+
+
+def _pairs(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    left, right = as_pairs(base), as_pairs(over)
+    if isinstance(left, dict) and isinstance(right, dict):
+        if isinstance(right, Map):
+            for key in (*right.reset, *right.override):
+                left.pop(key, None)
+        for key, value in right.items():
+            if isinstance(left, Map):
+                left.take(key, value, right)
+            else:
+                left[key] = value
+        return left
+    return clone(over)
+
+
+def as_keys(value: Any, make: Callable[[], Any]) -> Any:
+    """Turn a list of names into a mapping from name to `make()`. Other things stay."""
+    if not isinstance(value, list):
+        return value
+    result = Map(getattr(value, "mark", None))
+    marks = getattr(value, "marks", [])
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            return value
+        result[item] = make()
+        if index < len(marks):
+            from zun_compose.parse.tree import Place
+
+            result.places[item] = Place(marks[index], marks[index])
+    return result
+
+
+def short_dependency() -> Map:
+    """Return what the short form of depends_on stands for."""
+    result = Map()
+    result["condition"] = "service_started"
+    result["required"] = True
+    return result
+
+
+def _keys(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    return _plain(as_keys(base, lambda: None), as_keys(over, lambda: None), node, faults, path)
+
+
+def _dependencies(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    return _plain(as_keys(base, short_dependency), as_keys(over, short_dependency), node, faults, path)
+
+
+def _plain(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    if isinstance(base, dict) and isinstance(over, dict):
+        return _mappings(base, over, node, faults, path)
+    return clone(over)
+
+
+def _build(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    return _plain(as_build(base), as_build(over), node, faults, path)
+
+
+def as_build(value: Any) -> Any:
+    """Turn the short form of build, a context, into the long one."""
+    if not isinstance(value, str):
+        return value
+    result = Map()
+    result["context"] = value
+    return result
+
+
+def _logging(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    if isinstance(base, dict) and isinstance(over, dict):
+        # Options of one driver mean nothing to another.
+        if "driver" in base and "driver" in over and base["driver"] != over["driver"]:
+            return clone(over)
+        return _mappings(base, over, node, faults, path)
+    return clone(over)
+
+
+def _ulimit(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    return _plain(base, over, node, faults, path)
+
+
+def _hosts(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    left, right = host_list(base), host_list(over)
+    for item in right:
+        if item not in left:
+            left.append(item)
+    return left
+
+
+def host_list(value: Any) -> Seq:
+    """Return extra_hosts as a list of NAME=ADDRESS."""
+    if isinstance(value, dict):
+        found = Seq((), getattr(value, "mark", None))
+        for name, addresses in value.items():
+            for address in addresses if isinstance(addresses, list) else [addresses]:
+                found.append(f"{name}={address}")
+        return found
+    return Seq(as_list(value), getattr(value, "mark", None), list(getattr(value, "marks", ())))
+
+
+def _pools(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
+    if not isinstance(base, list) or not isinstance(over, list):
+        return clone(over)
+    result = Seq([clone(item) for item in base], getattr(base, "mark", None))
+    for pool in over:
+        if isinstance(pool, dict):
+            for index, known in enumerate(result):
+                if isinstance(known, dict) and known.get("subnet") == pool.get("subnet"):
+                    result[index] = _mappings(known, pool, item_of(node), faults, path)
+                    break
+            else:
+                result.append(clone(pool))
+        else:
+            result.append(pool)
+    return result
+
+
+_SPECIAL: dict[str, Callable[[Any, Any, Any, Faults, Path], Any]] = {
+    "build": _build,
+    "dependencies": _dependencies,
+    "hosts": _hosts,
+    "keys": _keys,
+    "logging": _logging,
+    "pairs": _pairs,
+    "pools": _pools,
+    "replace": _replace,
+    "sequence": _sequence,
+    "ulimit": _ulimit,
+}
+
+
+def unify(value: Any, node: Node | None) -> Any:
+    """Drop list entries that a later entry of the same identity replaces, in place; the place of the first stays."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, dict | list):
+                below = child(node, key)
+                if below is not None:
+                    value[key] = unify(item, below)
+    elif isinstance(value, list) and node is not None:
+        below = node.item
+        if below is not None and (below.keys or below.item or below.other):
+            for index, item in enumerate(value):
+                if isinstance(item, dict | list):
+                    value[index] = unify(item, below)
+        if node.rule is not None and node.rule.unique is not None and len(value) > 1:
+            return _distinct(value, node.rule)
+    return value
+
+
+def _distinct(value: list[Any], rule: Rule) -> list[Any]:
+    assert rule.unique is not None
+    identify = IDENTITIES[rule.unique]
+    positions: dict[Hashable, int] = {}
+    marks = getattr(value, "marks", [])
+    kept: list[int] = []
+    for index, item in enumerate(value):
+        identity = identify(item)
+        if identity is None:
+            kept.append(index)
+        elif identity in positions:
+            kept[positions[identity]] = index
+        else:
+            positions[identity] = len(kept)
+            kept.append(index)
+    if len(kept) == len(value):
+        return value
+    return Seq(
+        [value[index] for index in kept],
+        getattr(value, "mark", None),
+        [marks[index] for index in kept] if len(marks) == len(value) else [],
+    )
+
+
+def _text_identity(item: Any) -> Hashable:
+    return str(item) if isinstance(item, str | int | float) else None
+
+
+def _port_identity(item: Any) -> Hashable:
+    if isinstance(item, dict):
+        return (
+            item.get("host_ip") or "0.0.0.0",
+            str(item.get("published") or ""),
+            str(item.get("target") or ""),
+            item.get("protocol") or "tcp",
+        )
+    return str(item)
+
+
+def _volume_identity(item: Any) -> Hashable:
+    if isinstance(item, dict):
+        target = item.get("target")
+        return target if isinstance(target, str) else None
+    if isinstance(item, str):
+        from zun_compose.parse.shorthand import split_volume
+
+        return split_volume(item)[1]
+    return None
+
+
+def _device_identity(item: Any) -> Hashable:
+    if isinstance(item, dict):
+        return str(item.get("target") or item.get("source"))
+    parts = str(item).split(":")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def _mount_identity(default: str) -> Callable[[Any], Hashable]:
+    def identify(item: Any) -> Hashable:
+        if isinstance(item, dict):
+            target = item.get("target")
+            return target if target else posixpath.join(default, str(item.get("source")))
+        return posixpath.join(default, str(item))
+
+    return identify
+
+
+def _env_file_identity(item: Any) -> Hashable:
+    return item.get("path") if isinstance(item, dict) else str(item)
+
+
+IDENTITIES: dict[str, Callable[[Any], Hashable]] = {
+    "config": _mount_identity(""),
+    "device": _device_identity,
+    "env_file": _env_file_identity,
+    "port": _port_identity,
+    "secret": _mount_identity("/run/secrets"),
+    "text": _text_identity,
+    "volume": _volume_identity,
+}

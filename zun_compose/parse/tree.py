@@ -1,0 +1,172 @@
+"""The shapes that a stack file is held in between its text and the model, and the faults found in it.
+
+Values are plain Python scalars; mappings and lists remember where each entry came from. All phases
+change one such tree in place. Nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from zun_compose.errors import Fault, Mark, SpecError
+
+Path = tuple[str | int, ...]
+
+
+class Place(NamedTuple):
+    """Where an entry stands: marks of its key and of its value, as the YAML library gives them."""
+
+    key: Any
+    value: Any
+
+
+class Map(dict[str, Any]):
+    """A mapping of the file. `places` has the origin of each key.
+
+    `reset` holds keys tagged `!reset`, `override` keys tagged `!override`: both empty what lower
+    layers said when this mapping is merged over them.
+    """
+
+    __slots__ = ("mark", "override", "places", "reset")
+
+    def __init__(self, mark: Any = None) -> None:
+        super().__init__()
+        self.mark = mark
+        self.places: dict[str, Place] = {}
+        self.reset: tuple[str, ...] = ()
+        self.override: tuple[str, ...] = ()
+
+    def take(self, key: str, value: Any, other: dict[str, Any]) -> None:
+        """Set a key to `value`, with the place that `other` has for it."""
+        self[key] = value
+        if isinstance(other, Map):
+            place = other.places.get(key)
+            if place is not None:
+                self.places[key] = place
+
+
+class Seq(list[Any]):
+    """A list of the file; `marks` runs parallel to the items where its length is the same."""
+
+    __slots__ = ("mark", "marks")
+
+    def __init__(self, items: Iterable[Any] = (), mark: Any = None, marks: list[Any] | None = None) -> None:
+        super().__init__(items)
+        self.mark = mark
+        self.marks: list[Any] = marks if marks is not None else []
+
+
+class Duration(int):
+    """Nanoseconds."""
+
+    __slots__ = ()
+
+    @property
+    def seconds(self) -> float:
+        """The same in seconds."""
+        return self / 1_000_000_000
+
+
+class Size(int):
+    """Bytes."""
+
+    __slots__ = ()
+
+
+def clone(value: Any) -> Any:
+    """Return a deep copy of a tree; scalars and places are shared."""
+    if isinstance(value, Map):
+        copy = Map(value.mark)
+        for key, item in value.items():
+            copy[key] = clone(item) if isinstance(item, dict | list) else item
+        copy.places = dict(value.places)
+        copy.reset, copy.override = value.reset, value.override
+        return copy
+    if isinstance(value, Seq):
+        return Seq([clone(item) for item in value], value.mark, list(value.marks))
+    if isinstance(value, dict):
+        return {key: clone(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clone(item) for item in value]
+    return value
+
+
+def mark_of(raw: Any) -> Mark | None:
+    """Turn the YAML library's mark into ours."""
+    if raw is None:
+        return None
+    if isinstance(raw, Mark):
+        return raw
+    return Mark(raw.name, raw.line + 1, raw.column + 1)
+
+
+def locate(root: Any, path: Path, *, key: bool = False) -> Mark | None:
+    """Return the place of the innermost part of `path` that came from a file.
+
+    With `key` the place of the last key itself, not of its value.
+    """
+    found = getattr(root, "mark", None)
+    node = root
+    for depth, part in enumerate(path):
+        raw = None
+        if isinstance(node, Map) and isinstance(part, str):
+            place = node.places.get(part)
+            if place is not None:
+                raw = place.key if key and depth == len(path) - 1 else place.value
+            node = node.get(part)
+        elif isinstance(node, dict):
+            node = node.get(part)
+        elif isinstance(node, list) and isinstance(part, int):
+            if isinstance(node, Seq) and len(node.marks) == len(node) and part < len(node):
+                raw = node.marks[part]
+            node = node[part] if part < len(node) else None
+        if raw is None:
+            raw = getattr(node, "mark", None)
+        found = raw if raw is not None else found
+    return mark_of(found)
+
+
+def spell(path: Path) -> str:
+    """Write a path the way people do: services.web.ports[0]."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names what was probably meant, or nothing."""
+    matches = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{matches[0]}"?' if matches else ""
+
+
+class Faults:
+    """Collects what is wrong with a tree, and warnings, until somebody asks for the error."""
+
+    def __init__(self) -> None:
+        self.found: list[Fault] = []
+        self.warnings: list[str] = []
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def add(self, code: str, what: str, mark: Mark | None = None, hint: str = "") -> None:
+        """Note one fault; the same fault at the same place counts once."""
+        identity = (code, what, str(mark))
+        if identity not in self._seen:
+            self._seen.add(identity)
+            self.found.append(Fault(code=f"spec.{code}", what=what, mark=mark, hint=hint))
+
+    def at(self, root: Any, path: Path, code: str, what: str, hint: str = "", *, key: bool = False) -> None:
+        """Note a fault at a path of a tree."""
+        self.add(code, what, locate(root, path, key=key), hint)
+
+    def warn(self, message: str) -> None:
+        """Note something that stops nothing, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    def check(self) -> None:
+        """Raise SpecError if anything was found."""
+        if self.found:
+            raise SpecError(self.found)

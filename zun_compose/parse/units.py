@@ -1,0 +1,120 @@
+"""Durations, sizes and numbers as compose files spell them.
+
+Each function raises ValueError with a short reason; the caller knows the place.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from decimal import Decimal, InvalidOperation
+
+from zun_compose.parse.tree import Duration, Size
+
+_DURATION = re.compile(r"([0-9]*\.?[0-9]*)(ns|us|µs|μs|ms|s|m|h|d|w)")
+_NANOS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+    "d": 86_400_000_000_000,
+    "w": 604_800_000_000_000,
+}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?([kmgtp]?)i?b?", re.IGNORECASE)
+_FACTOR = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
+
+
+def duration(text: str) -> Duration:
+    """Read "1m30s" and the like; a bare 0 needs no unit."""
+    rest = text.lstrip("+-")
+    if rest == "0":
+        return Duration(0)
+    total = Decimal(0)
+    position = 0
+    while position < len(rest):
+        match = _DURATION.match(rest, position)
+        if match is None or match[1] in ("", "."):
+            raise ValueError('a duration looks like "1m30s"')
+        total += Decimal(match[1]) * _NANOS[match[2]]
+        position = match.end()
+    if not rest or len(text) - len(rest) > 1 or total >= 1 << 63:
+        raise ValueError('a duration looks like "1m30s"')
+    return Duration(-int(total) if text.startswith("-") else int(total))
+
+
+def spell_duration(value: int) -> str:
+    """Write nanoseconds as Go does: 1m30s, 1.5s, 250ms."""
+    if value == 0:
+        return "0s"
+    sign, value = ("-", -value) if value < 0 else ("", value)
+    if value < 1_000_000_000:
+        for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
+            if value < size * 1_000:
+                return f"{sign}{_decimal(Decimal(value) / size)}{unit}"
+    hours, rest = divmod(value, _NANOS["h"])
+    minutes, rest = divmod(rest, _NANOS["m"])
+    text = f"{_decimal(Decimal(rest) / _NANOS['s'])}s"
+    if hours or minutes:
+        text = f"{minutes}m{text}"
+    if hours:
+        text = f"{hours}h{text}"
+    return sign + text
+
+
+def _decimal(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def size(value: str | float) -> Size:
+    """Read "64m", "1.5gb", 1024; units are powers of 1024. -1 stands for no limit."""
+    if isinstance(value, int | float):
+        return Size(int(value))
+    text = value.strip()
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        if text == "-1":
+            return Size(-1)
+        raise ValueError('a size looks like "512m"')
+    return Size(int(Decimal(match[1]) * _FACTOR[match[2].lower()]))
+
+
+def number(value: str) -> float:
+    """Read a decimal number."""
+    try:
+        return float(Decimal(value))
+    except InvalidOperation:
+        raise ValueError("must be a number") from None
+
+
+def words(text: str) -> list[str]:
+    """Split a command line as a shell does, without expanding anything."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    lexer.escapedquotes = '"'
+    return list(lexer)
+
+
+def spell_float(value: float) -> str:
+    """Write a float as Go's %v: shortest digits, an exponent from 21 on and below 1e-4."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == 0:
+        return "-0" if str(value).startswith("-") else "0"
+    digits = Decimal(repr(value))
+    sign, mantissa, exponent = digits.as_tuple()
+    assert isinstance(exponent, int)
+    figures = "".join(map(str, mantissa)).rstrip("0") or "0"
+    power = len(mantissa) + exponent - 1
+    if power < -4 or power >= 21:
+        head = figures[0] + ("." + figures[1:] if len(figures) > 1 else "")
+        return f"{'-' if sign else ''}{head}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    text = f"{digits:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
