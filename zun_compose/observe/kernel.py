@@ -53,6 +53,7 @@ class KernelReader:
         self._driver = driver
         self._namespaces = Namespaces()
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._living: dict[int, dict[str, Process]] = {}
         self._lock = threading.Lock()
         self._host_before = Before()
         self.believed = False
@@ -62,7 +63,8 @@ class KernelReader:
         known = self._of(observed.id)
         owner = known.owner
         if owner is not None:
-            if observed.pid in (None, 0, owner.process.pid) and owner.process.alive:
+            # While its first process lives a container has no other, whatever an older look said.
+            if owner.process.alive:
                 return owner
             known.owner = None
             self._release(observed.id, owner.process)
@@ -76,6 +78,7 @@ class KernelReader:
         if process is not None:
             self.believed = True
             known.owner = Owner(container=observed.id, process=process)
+            self._settle(observed.id, process)
         return known.owner
 
     def look(self, observed: Observed, owner: Owner, wanted: frozenset[PortKey]) -> SocketReading:
@@ -135,6 +138,7 @@ class KernelReader:
         """Let go of everything."""
         with self._lock:
             self._known.clear()
+            self._living.clear()
         self._namespaces.close()
 
     def _of(self, container: str) -> _Known:
@@ -142,20 +146,35 @@ class KernelReader:
             known = self._known.pop(container, None) or _Known()
             self._known[container] = known
             while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+                oldest, dropped = self._known.popitem(last=False)
+                if dropped.owner is not None:
+                    self._unsettle(oldest, dropped.owner.process)
         return known
+
+    def _settle(self, container: str, process: Process) -> None:
+        if process.namespace is not None:
+            with self._lock:
+                self._living.setdefault(process.namespace, {})[container] = process
+
+    def _unsettle(self, container: str, process: Process) -> None:
+        if process.namespace is not None:
+            there = self._living.get(process.namespace, {})
+            there.pop(container, None)
+            if not there:
+                self._living.pop(process.namespace, None)
 
     def _peers(self, container: str, namespace: int | None) -> bool:
         """Whether another known container lives in this namespace."""
+        if namespace is None:
+            return False
         with self._lock:
-            owners = [known.owner for name, known in self._known.items() if name != container]
-        return any(
-            owner is not None and owner.process.namespace == namespace and owner.process.alive
-            for owner in owners
-        )
+            there = dict(self._living.get(namespace, {}))
+        return any(name != container and process.alive for name, process in there.items())
 
     def _release(self, container: str, process: Process) -> None:
-        if process.namespace is None or not self._peers(container, process.namespace):
+        with self._lock:
+            self._unsettle(container, process)
+        if not self._peers(container, process.namespace):
             self._namespaces.forget(process)
 
     def _sorted(self, observed: Observed, owner: Owner, wanted: frozenset[PortKey]) -> tuple[Shares, str]:
