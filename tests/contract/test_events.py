@@ -69,7 +69,7 @@ def test_the_past_is_replayed_and_an_end_is_told(lab: Lab) -> None:
     lab.until(lambda: "die" in ear.actions())
     subscription.close()
     again = Ear()
-    replay = driver.events(lab.stack, again, since=ear.hints[0].at, until=ear.hints[-1].at + 0.001)
+    replay = driver.events(lab.stack, again, since=ear.hints[0].at - 0.001, until=ear.hints[-1].at + 0.001)
     lab.until(lambda: "end" in again.actions())
     replay.close()
     assert again.actions()[:-1] == ear.actions()
