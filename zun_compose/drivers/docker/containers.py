@@ -12,7 +12,7 @@ from typing import Any
 
 from zun_compose.container import ContainerSpec, FileContent, Observed, State
 from zun_compose.drivers.docker import create, observe
-from zun_compose.drivers.docker.wire import Wire, project_filter, quoted
+from zun_compose.drivers.docker.wire import Part, project_filter, quoted
 from zun_compose.errors import Conflict, DriverError, DriverTimeout, NotFound, Rejected, Unsupported
 
 log = logging.getLogger(__name__)
@@ -21,11 +21,8 @@ log = logging.getLogger(__name__)
 ENGINE_GRACE = 10
 
 
-class Containers:
+class Containers(Part):
     """Driver, Signals, Renames and Waits over one wire."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container with all its networks and files, or leave nothing."""
@@ -36,6 +33,7 @@ class Containers:
                 f'service "{service.name}": configs and secrets without a file cannot be put into'
                 " a read_only container by the docker engine"
             )
+        self._find_networks(spec)
         body = create.body(spec, api, self._links(spec))
         parameters = {"name": spec.name}
         if service.platform:
@@ -64,6 +62,16 @@ class Containers:
                 self.remove(container, force=True, volumes=True)
             raise
         return container
+
+    def _find_networks(self, spec: ContainerSpec) -> None:
+        """Refuse a network that does not exist: the engine would only tell when the container starts."""
+        if spec.network_mode is not None:
+            return
+        for join in spec.joins:
+            if join.network not in self._wire.networks:
+                doing = f'create container "{spec.name}": its network "{join.network}" is needed'
+                self._wire.call("GET", f"/networks/{quoted(join.network)}", doing=doing)
+                self._wire.networks.add(join.network)
 
     def _links(self, spec: ContainerSpec) -> tuple[str, ...]:
         """Resolve legacy links to the containers that stand behind them, as docker compose names them."""

@@ -11,12 +11,14 @@ from zun_compose.driver import EngineInfo, Subscription
 from zun_compose.drivers.docker.containers import Containers
 from zun_compose.drivers.docker.events import Reader
 from zun_compose.drivers.docker.execute import Commands
+from zun_compose.drivers.docker.images import Images
 from zun_compose.drivers.docker.logs import Logs
 from zun_compose.drivers.docker.networks import NetworksAndVolumes
+from zun_compose.drivers.docker.terminal import Terminals
 from zun_compose.drivers.docker.wire import Wire
 
 
-class DockerDriver(Containers, NetworksAndVolumes, Logs, Commands):
+class DockerDriver(Containers, NetworksAndVolumes, Images, Logs, Commands, Terminals):
     """All that the Docker Engine can do for zun-compose. Safe from several threads."""
 
     name = "docker"

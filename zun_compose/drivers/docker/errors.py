@@ -42,6 +42,7 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], type[DriverError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
         (r"is already in use by container|already exists|already in progress|has active endpoints", Conflict),
+        (r"port is already allocated|address already in use", Conflict),
         (r"manifest unknown|manifest for .* not found|repository .* not found|no such image", NotFound),
         (r"unauthorized|access denied|authentication required|no basic auth|denied:", Rejected),
         (r"no such (container|network|volume|exec)|^network .* not found|not found: manifest", NotFound),

@@ -9,18 +9,15 @@ from zun_compose.container import ExecResult
 from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.errors import translated
 from zun_compose.drivers.docker.logs import Frames
-from zun_compose.drivers.docker.wire import Wire, quoted
+from zun_compose.drivers.docker.wire import Part, quoted
 from zun_compose.errors import DriverTimeout
 
 OUTPUT = 64 * 1024
 PAUSE = 0.005
 
 
-class Commands:
+class Commands(Part):
     """ExecProbe over one wire."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
 
     def execute(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from zun_compose.container import LogLine
 from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.errors import translated
-from zun_compose.drivers.docker.wire import Wire, quoted
+from zun_compose.drivers.docker.wire import Part, quoted
 
 HEADER = 8
 STREAMS = {0: "stdout", 1: "stdout", 2: "stderr"}
@@ -128,11 +128,8 @@ class LogStream:
                 self._ready.extend(self._lines[name].feed(payload))
 
 
-class Logs:
+class Logs(Part):
     """LogSource over one wire."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
 
     def logs(
         self,

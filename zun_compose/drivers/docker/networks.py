@@ -8,16 +8,13 @@ from typing import Any
 
 from zun_compose.container import NetworkSeen, VolumeSeen
 from zun_compose.drivers.docker import observe
-from zun_compose.drivers.docker.wire import Wire, project_filter, quoted
+from zun_compose.drivers.docker.wire import Part, project_filter, quoted
 from zun_compose.errors import Conflict, NotFound, Rejected, Unsupported
 from zun_compose.model import IpamPool, Network, Volume
 
 
-class NetworksAndVolumes:
+class NetworksAndVolumes(Part):
     """Networks and Volumes over one wire."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
 
     def networks(self, stack: str) -> Sequence[NetworkSeen]:
         """Those of the stack, by name."""
@@ -27,7 +24,9 @@ class NetworksAndVolumes:
             doing=f'list the networks of stack "{stack}"',
             parameters={"filters": project_filter(stack)},
         )
-        return sorted(map(observe.network, reply), key=lambda seen: seen.name)
+        found = sorted(map(observe.network, reply), key=lambda seen: seen.name)
+        self._wire.networks.update(seen.name for seen in found)
+        return found
 
     def network(self, name: str) -> NetworkSeen | None:
         """One by name, with the number of its containers."""
@@ -40,7 +39,10 @@ class NetworksAndVolumes:
             # two networks of one name, which engines before 25 let happen: the oldest is the one meant
             reply = self._eldest(name, doing)
         # the engine also takes the beginning of an id for a name
-        return observe.network(reply) if reply and reply["Name"] == name else None
+        if not reply or reply["Name"] != name:
+            return None
+        self._wire.networks.add(name)
+        return observe.network(reply)
 
     def _eldest(self, name: str, doing: str) -> dict[str, Any] | None:
         found = self._wire.json(
@@ -75,11 +77,13 @@ class NetworksAndVolumes:
                 "Options": dict(network.ipam_options),
             }
         self._wire.call("POST", "/networks/create", doing=f'create network "{network.name}"', body=body)
+        self._wire.networks.add(network.name)
 
     def remove_network(self, name: str) -> None:
         """Remove it by id, found by its exact name."""
         doing = f'remove network "{name}"'
         seen = self.network(name)
+        self._wire.networks.discard(name)
         if seen is None:
             return
         try:

@@ -33,6 +33,8 @@ class Wire:
     def __init__(self, address: Address, timeout: float) -> None:
         self.address = address
         self.timeout = timeout
+        # networks that were seen to exist, so that a creation need not ask again; see Containers.create
+        self.networks: set[str] = set()
         self._client: Client | None = None
         self._lock = Lock()
 
@@ -118,6 +120,13 @@ class Wire:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+class Part:
+    """A group of calls that share one wire; the driver is all groups together."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
 
 def quoted(name: str) -> str:
