@@ -90,7 +90,7 @@ class _Render:
                 if self.extensions:
                     result[key] = self.raw(item)
                 continue
-            if key.startswith("#") or (closed and key in _OWN):
+            if closed and (key.startswith("#") or key in _OWN):
                 continue
             below = child(node, key)
             if closed and self.omitted(key, item, below):

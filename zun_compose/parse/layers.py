@@ -37,22 +37,34 @@ class Layers:
         self.home = home
         self.expand = expand
         self.resolve = resolve
-        self._texts: dict[str, list[Any]] = {}
+        self._texts: dict[str, list[Map]] = {}
+        self._unreadable: set[str] = set()
+        self.bases: dict[str, dict[str, Any] | None] = {}
 
-    def documents(self, path: str, mark: Mark | None = None) -> list[Any] | None:
-        """Return fresh copies of a file's documents, None if it cannot be read (noted)."""
+    def documents(self, path: str, mark: Mark | None = None) -> list[Map] | None:
+        """Return a file's documents to look at, not to change; None if it cannot be read (noted)."""
         found = self._texts.get(path)
-        if found is None:
+        if found is None and path not in self._unreadable:
             try:
                 content = self.source.read(path)
             except OSError as error:
+                self._unreadable.add(path)
                 self.faults.add("file", f'cannot read "{path}": {reason(error)}', mark)
                 return None
-            found = self._texts[path] = text.read(content, path, self.faults)
-            for document in found:
-                if not isinstance(document, Map):
+            found = []
+            for document in text.read(content, path, self.faults):
+                if isinstance(document, Map):
+                    found.append(document)
+                else:
                     self.faults.add("type", "the file must hold a mapping", locate(document, ()) or Mark(path, 1, 1))
-        return [clone(document) for document in found if isinstance(document, Map)]
+            self._texts[path] = found
+        return found
+
+    def taken(self, path: str, mark: Mark | None = None) -> list[Map]:
+        """Return a file's documents for keeps; who asks again gets them parsed anew."""
+        found = self.documents(path, mark)
+        self._texts.pop(path, None)
+        return found or []
 
     def model(
         self, files: tuple[str, ...], folder: str, variables: Mapping[str, str], within: tuple[str, ...] = ()
@@ -60,15 +72,13 @@ class Layers:
         """Return the merged, checked tree of some files, its paths absolute from `folder`."""
         merged: Any = Map()
         for path in files:
-            for document in self.documents(path) or ():
-                if merged.mark is None:
-                    merged.mark = document.mark
+            for document in self.taken(path):
                 if self.expand:
                     interpolate(document, language(), variables, self.faults)
                 self.version(document, path)
                 _Extends(self, path, folder, variables).document(document)
                 self.include(document, path, folder, variables, within)
-                merged = merge(merged, document, language(), self.faults)
+                merged = merge(merged, document, language(), self.faults) if merged else document
                 merged = unify(merged, language())
         before = len(self.faults.found)
         check(merged, self.faults)
@@ -240,15 +250,21 @@ class _Extends:
         return merged
 
     def base(self, path: str, folder: str, name: str, mark: Mark | None) -> dict[str, Any] | None:
+        """Return the services of another file, shared by all that extend from it."""
+        bases = self.layers.bases
+        if path not in bases:
+            bases[path] = self.read(path, folder, name, mark)
+        return bases[path]
+
+    def read(self, path: str, folder: str, name: str, mark: Mark | None) -> dict[str, Any] | None:
         layers = self.layers
         merged: Any = Map()
-        documents = layers.documents(path, mark)
-        if documents is None:
+        if layers.documents(path, mark) is None:
             return None
-        for document in documents:
+        for document in layers.taken(path):
             if layers.expand:
                 interpolate(document, language(), self.variables, layers.faults)
-            merged = merge(merged, document, language(), layers.faults)
+            merged = merge(merged, document, language(), layers.faults) if merged else document
         services = merged.get("services")
         if not isinstance(services, dict):
             layers.faults.add("extends", f'cannot extend service "{name}": {path} has no services', mark)

@@ -243,11 +243,11 @@ def unify(value: Any, node: Node | None) -> Any:
         for key, item in value.items():
             if isinstance(item, dict | list):
                 below = child(node, key)
-                if below is not None:
+                if below is not None and below.unique:
                     value[key] = unify(item, below)
     elif isinstance(value, list) and node is not None:
         below = node.item
-        if below is not None and (below.keys or below.item or below.other):
+        if below is not None and below.unique:
             for index, item in enumerate(value):
                 if isinstance(item, dict | list):
                     value[index] = unify(item, below)

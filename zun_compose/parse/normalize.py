@@ -27,10 +27,6 @@ def defaults(tree: Map) -> None:
         for secret in service.get("secrets") or ():
             if not secret.get("target"):
                 secret["target"] = posixpath.join("/run/secrets", str(secret.get("source", "")))
-        for mount in service.get("volumes") or ():
-            bind = mount.get("bind")
-            if isinstance(bind, dict) and mount.get("type") == "bind":
-                bind.setdefault("create_host_path", True)
 
 
 def environment(
@@ -163,6 +159,8 @@ def _build(build: Map, variables: Mapping[str, str]) -> None:
             if arguments[key] is None:
                 if key in variables:
                     arguments[key] = variables[key]
+                else:
+                    del arguments[key]
 
 
 def implied(service: Mapping[str, Any]) -> list[tuple[str, bool]]:

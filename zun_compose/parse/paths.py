@@ -71,8 +71,8 @@ class _Resolver:
             if isinstance(options, dict) and volume.get("driver") in (None, "local"):
                 device = options.get("device")
                 bound = "bind" in str(options.get("o", "")).split(",")
-                if bound and isinstance(device, str) and device:
-                    options["device"] = self.path(device)
+                if bound and isinstance(device, str):
+                    options["device"] = self.path(device) if device else self.folder
 
     def service(self, service: dict[str, Any]) -> None:
         for key in ("env_file", "label_file"):

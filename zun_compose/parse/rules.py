@@ -54,7 +54,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Node:
-    """The table as a tree: what is known at one path."""
+    """The table as a tree: what is known at one path. `measured` and `unique` tell of all below it too."""
 
     rule: Rule | None = None
     keys: dict[str, Node] = field(default_factory=dict)
@@ -62,6 +62,8 @@ class Node:
     item: Node | None = None
     free: bool = False
     cast: str | None = None
+    measured: bool = False
+    unique: bool = False
 
 
 def child(node: Node | None, key: str) -> Node | None:
@@ -288,7 +290,7 @@ _SERVICE: Mapping[str, Entry] = {
     "configs": _file_mounts("config"),
     "container_name": _text(**_pattern(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", "letters, digits, _ . -, at least two")),
     "cpu_count": _rule(INTEGER, STRING, cast="int", minimum=0),
-    "cpu_percent": _rule(NUMBER, STRING, cast="float", minimum=0, maximum=100),
+    "cpu_percent": _rule(INTEGER, STRING, cast="float", minimum=0, maximum=100),
     "cpu_shares": _rule(NUMBER, STRING, cast="int"),
     "cpu_quota": _rule(NUMBER, STRING, cast="int"),
     "cpu_period": _rule(NUMBER, STRING, cast="int"),
@@ -624,7 +626,20 @@ def language() -> Node:
                 node = node.keys.setdefault(part, Node())
         else:
             node.rule, node.cast = rule, rule.cast
+    _summarise(root)
     return root
+
+
+def _summarise(node: Node) -> None:
+    """Say at each node what there is at it or below, so that walks can leave out the rest."""
+    rule = node.rule
+    node.measured = rule is not None and rule.kind in ("duration", "size")
+    node.unique = rule is not None and rule.unique is not None
+    for below in (*node.keys.values(), node.other, node.item):
+        if below is not None:
+            _summarise(below)
+            node.measured = node.measured or below.measured
+            node.unique = node.unique or below.unique
 
 
 def at(*parts: str) -> Node:

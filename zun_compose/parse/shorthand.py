@@ -69,12 +69,12 @@ class _Long:
         if isinstance(value, dict):
             for key, item in value.items():
                 below = child(node, key)
-                if below is None:
+                if below is None or not below.measured:
                     continue
                 kind = below.rule.kind if below.rule is not None else None
                 if kind in ("duration", "size") and isinstance(item, str | int | float):
                     value[key] = self.unit(kind, item, (*path, key))
-                elif isinstance(item, dict | list) and (below.keys or below.other or below.item):
+                elif isinstance(item, dict | list):
                     self.units(item, below, (*path, key))
         elif isinstance(value, list):
             below = item_of(node)
@@ -342,7 +342,8 @@ class _Long:
             host["create_host_path"] = True
         if bind or host:
             entry["bind"] = host
-        if (source and not bind) or detail:
+        # docker compose leaves the empty volume out of very short ones; nothing depends on it.
+        if (not bind and len(text) > 2) or detail:
             entry["volume"] = detail
         return entry
 

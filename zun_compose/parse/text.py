@@ -12,16 +12,16 @@ from typing import Any
 
 import yaml
 
-from zun_compose.parse.tree import Faults, Map, Place, Seq, mark_of
+from zun_compose.errors import Mark
+from zun_compose.parse.tree import Faults, Map, Place, Seq, clone, mark_of
 
 DEPTH = 200
 """How deep a file may nest."""
 
 ALIASED = 100_000
-"""How many entries aliases may add, beyond as many as the file itself has."""
+"""How many entries the aliases of a document may add."""
 
-_PLAIN = "plain"
-_TEXT = "text"
+_OPEN: Any = object()
 _MERGE = "<<"
 _TAGS = {
     "tag:yaml.org,2002:str",
@@ -63,7 +63,6 @@ _SPECIAL = frozenset("0123456789+-.~nNtTfF")
 _INTEGER = re.compile(r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F_]+)|0[oO]?(?P<oct>[0-7_]+)|0[bB](?P<bin>[01_]+)|(?P<dec>[0-9][0-9_]*))")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:[Tt\s]+\d{1,2}:\d{2}:\d{2}.*)?")
-_SUSPECT = re.compile(rb"[\[{?]|- -|:[ ]+-[ ]|^[ ]{300}", re.MULTILINE)
 
 
 class Timestamp(str):
@@ -72,41 +71,18 @@ class Timestamp(str):
     __slots__ = ()
 
 
-class _Resolver:
-    """Keeps the library from guessing types by YAML 1.1: tells plain scalars from quoted ones only."""
-
-    def descend_resolver(self, parent: Any, index: Any) -> None:
-        """Do nothing: tags do not depend on the path."""
-
-    def ascend_resolver(self) -> None:
-        """Do nothing: tags do not depend on the path."""
-
-    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
-        """Name the sort of a node that has no tag."""
-        return _PLAIN if kind is yaml.ScalarNode and implicit[0] else _TEXT
-
-
-if hasattr(yaml, "CParser"):
-    from yaml import CParser
-
-    class _Loader(CParser, _Resolver):  # type: ignore[misc]
-        def __init__(self, stream: io.BytesIO) -> None:
-            CParser.__init__(self, stream)
-            _Resolver.__init__(self)
-
+if yaml.__with_libyaml__:
+    from yaml.cyaml import CParser as _Parser
 else:  # pragma: no cover - PyYAML built without libyaml
-    from yaml.composer import Composer
     from yaml.parser import Parser
     from yaml.reader import Reader
     from yaml.scanner import Scanner
 
-    class _Loader(Reader, Scanner, Parser, Composer, _Resolver):  # type: ignore[no-redef]
+    class _Parser(Reader, Scanner, Parser):  # type: ignore[no-redef]
         def __init__(self, stream: io.BytesIO) -> None:
             Reader.__init__(self, stream)
             Scanner.__init__(self)
             Parser.__init__(self)
-            Composer.__init__(self)
-            _Resolver.__init__(self)
 
 
 class _Named(io.BytesIO):
@@ -128,11 +104,9 @@ def read(content: bytes, name: str, faults: Faults) -> list[Any]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
-        faults.add("encoding", "the file is not UTF-8", mark_of(_point(name, line, column)), "save it as UTF-8")
+        faults.add("encoding", "the file is not UTF-8", Mark(name, line, column), "save it as UTF-8")
         return []
     try:
-        if len(_SUSPECT.findall(content)) > DEPTH:
-            _measure(text, name, faults)
         return _documents(text, name, faults)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -143,18 +117,12 @@ def read(content: bytes, name: str, faults: Faults) -> list[Any]:
         mark = None
         if isinstance(position, int):
             before = text[:position]
-            mark = _point(name, before.count("\n") + 1, position - before.rfind("\n"))
-        faults.add("yaml", f"not YAML: {getattr(error, 'reason', 'unreadable')}", mark_of(mark or _point(name, 1, 1)))
+            mark = Mark(name, before.count("\n") + 1, position - before.rfind("\n"))
+        faults.add("yaml", f"not YAML: {getattr(error, 'reason', 'unreadable')}", mark or Mark(name, 1, 1))
     except (_Refused, RecursionError):
         if not faults.found:
-            faults.add("too_deep", "nested too deep", mark_of(_point(name, 1, 1)))
+            faults.add("too_deep", "nested too deep", Mark(name, 1, 1))
     return []
-
-
-def _point(name: str, line: int, column: int) -> Any:
-    from zun_compose.errors import Mark
-
-    return Mark(name, line, column)
 
 
 def _advice(text: str, mark: Any) -> str:
@@ -166,169 +134,171 @@ def _advice(text: str, mark: Any) -> str:
 
 
 def _documents(text: str, name: str, faults: Faults) -> list[Any]:
-    stream = _Named(text.encode("utf-8"), name)
-    loader: Any = _Loader(stream)
+    parser: Any = _Parser(_Named(text.encode("utf-8"), name))
     found = []
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            found.append(_Builder(faults).document(node))
+        while not isinstance(event := parser.get_event(), yaml.StreamEndEvent):
+            if isinstance(event, yaml.DocumentStartEvent):
+                found.append(_Builder(parser, faults).value(parser.get_event(), 0))
     finally:
-        dispose = getattr(loader, "dispose", None)
+        dispose = getattr(parser, "dispose", None)
         if dispose is not None:
             dispose()
     return [document for document in found if document is not None]
 
 
-def _measure(text: str, name: str, faults: Faults) -> None:
-    """Walk the events only, so that bottomless nesting is refused before anything recurses over it."""
-    depth = 0
-    for event in yaml.parse(_Named(text.encode("utf-8"), name), Loader=_Loader):  # type: ignore[arg-type]
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEPTH:
-                faults.add("too_deep", f"nested more than {DEPTH} levels deep", mark_of(event.start_mark))
-                raise _Refused
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
 class _Builder:
-    """Turns the nodes of one document into a tree."""
+    """Turns the events of one document into a tree, so that nothing recurses deeper than allowed."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, parser: Any, faults: Faults) -> None:
+        self.next = parser.get_event
         self.faults = faults
-        self.seen: set[int] = set()
-        self.open: set[int] = set()
+        self.anchors: dict[str, Any] = {}
         self.aliased = 0
-        self.own = 0
 
-    def document(self, node: yaml.Node) -> Any:
-        return self.build(node, False)
-
-    def build(self, node: Any, aliased: bool) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            if aliased:
-                self.count(node)
-            return self.scalar(node)
-        identity = id(node)
-        if identity in self.open:
-            self.faults.add("anchor_cycle", "an anchor contains itself", mark_of(node.start_mark))
+    def value(self, event: Any, depth: int) -> Any:
+        if isinstance(event, yaml.ScalarEvent):
+            scalar = self.scalar(event)
+            if event.anchor is not None:
+                self.anchors[event.anchor] = scalar
+            return scalar
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event)
+        if depth >= DEPTH:
+            self.faults.add("too_deep", f"nested more than {DEPTH} levels deep", mark_of(event.start_mark))
             raise _Refused
-        if len(self.open) > DEPTH:
-            self.faults.add("too_deep", f"nested more than {DEPTH} levels deep", mark_of(node.start_mark))
-            raise _Refused
-        again = aliased or identity in self.seen
-        self.seen.add(identity)
-        self.open.add(identity)
-        if again:
-            self.count(node)
+        if event.tag is not None:
+            self.tag(event)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = _OPEN
+        built: Any
+        if isinstance(event, yaml.SequenceStartEvent):
+            built = self.sequence(event, depth + 1)
         else:
-            self.own += 1
-        try:
-            if node.tag not in (_TEXT, _PLAIN):
-                self.tag(node)
-            if isinstance(node, yaml.SequenceNode):
-                return self.sequence(node, again)
-            return self.mapping(node, again)
-        finally:
-            self.open.discard(identity)
+            built = self.mapping(event, depth + 1)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = built
+        return built
 
-    def count(self, node: Any) -> None:
-        self.aliased += 1
-        if self.aliased > ALIASED:
-            self.faults.add("alias_bomb", "aliases expand to too much", mark_of(node.start_mark))
+    def alias(self, event: Any) -> Any:
+        if event.anchor not in self.anchors:
+            self.faults.add("anchor", f'unknown anchor "{event.anchor}"', mark_of(event.start_mark))
             raise _Refused
-
-    def tag(self, node: Any) -> None:
-        if node.tag not in _TAGS and node.tag not in ("!reset", "!override"):
-            self.faults.add("tag", f'unknown tag "{node.tag}"', mark_of(node.start_mark))
-
-    def scalar(self, node: Any) -> Any:
-        value: str = node.value
-        if node.tag == _PLAIN:
-            if value[:1] in _SPECIAL:
-                return plain(value)
-            return None if not value else value
-        if node.tag == _TEXT:
+        value = self.anchors[event.anchor]
+        if value is _OPEN:
+            self.faults.add("anchor_cycle", f'the anchor "{event.anchor}" contains itself', mark_of(event.start_mark))
+            raise _Refused
+        if not isinstance(value, dict | list):
             return value
-        self.tag(node)
-        if node.tag in ("!reset", "!override"):
-            return plain(value) if node.style is None else value
-        kind = node.tag.rpartition(":")[2]
+        self.aliased += weight(value, ALIASED - self.aliased)
+        if self.aliased > ALIASED:
+            self.faults.add("alias_bomb", "aliases expand to too much", mark_of(event.start_mark))
+            raise _Refused
+        return clone(value)
+
+    def tag(self, event: Any) -> None:
+        if event.tag not in _TAGS and event.tag not in ("!reset", "!override"):
+            self.faults.add("tag", f'unknown tag "{event.tag}"', mark_of(event.start_mark))
+
+    def scalar(self, event: Any) -> Any:
+        value: str = event.value
+        tag = event.tag
+        if tag is None:
+            if not event.implicit[0]:
+                return value
+            if not value:
+                return None
+            return plain(value) if value[0] in _SPECIAL else value
+        self.tag(event)
+        if tag in ("!reset", "!override"):
+            return plain(value) if event.style is None else value
+        kind = tag.rpartition(":")[2]
         if kind in ("str", "binary", "!"):
             return value
         typed = plain(value)
-        if kind == "float" and isinstance(typed, int):
-            return float(typed)
-        return typed
+        return float(typed) if kind == "float" and isinstance(typed, int) else typed
 
-    def sequence(self, node: yaml.SequenceNode, aliased: bool) -> Seq:
-        result = Seq((), node.start_mark)
-        for item in node.value:
-            if item.tag == "!reset":
+    def sequence(self, start: Any, depth: int) -> Seq:
+        result = Seq((), start.start_mark)
+        marks = result.marks
+        while not isinstance(event := self.next(), yaml.SequenceEndEvent):
+            value = self.value(event, depth)
+            if getattr(event, "tag", None) == "!reset":
                 continue
-            result.append(self.build(item, aliased))
-            result.marks.append(item.start_mark)
+            result.append(value)
+            marks.append(event.start_mark)
         return result
 
-    def mapping(self, node: yaml.MappingNode, aliased: bool) -> Map:
-        result = Map(node.start_mark)
+    def mapping(self, start: Any, depth: int) -> Map:
+        result = Map(start.start_mark)
+        places = result.places
         merges: list[Any] = []
-        for key_node, value_node in node.value:
-            key = self.key(key_node)
+        while not isinstance(key_event := self.next(), yaml.MappingEndEvent):
+            key = self.key(key_event, depth)
+            event = self.next()
+            if key == _MERGE and key_event.implicit[0]:
+                merges.append((event.start_mark, self.value(event, depth)))
+                continue
+            value = self.value(event, depth)
             if key is None:
                 continue
-            if key == _MERGE and key_node.tag in (_PLAIN, "tag:yaml.org,2002:merge"):
-                merges.append(value_node)
+            if key in places:
+                first = mark_of(places[key].key)
+                hint = f"first at line {first.line}" if first else ""
+                self.faults.add("duplicate_key", f'duplicate key "{key}"', mark_of(key_event.start_mark), hint)
                 continue
-            place = Place(key_node.start_mark, value_node.start_mark)
-            if key in result.places:
-                first = mark_of(result.places[key].key)
-                self.faults.add(
-                    "duplicate_key",
-                    f'duplicate key "{key}"',
-                    mark_of(key_node.start_mark),
-                    f"first at line {first.line}" if first else "",
-                )
-                continue
-            result.places[key] = place
-            if value_node.tag == "!reset":
-                result.reset += (key,)
-                continue
-            if value_node.tag == "!override":
-                result.override += (key,)
-            result[key] = self.build(value_node, aliased)
-        for merge in merges:
-            self.merge(result, merge, aliased)
+            places[key] = Place(key_event.start_mark, event.start_mark)
+            tag = getattr(event, "tag", None)
+            if tag is not None:
+                if tag == "!reset":
+                    result.reset += (key,)
+                    continue
+                if tag == "!override":
+                    result.override += (key,)
+            result[key] = value
+        for mark, source in merges:
+            self.merge(result, source, mark)
         return result
 
-    def merge(self, result: Map, node: Any, aliased: bool) -> None:
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
-            if not isinstance(source, yaml.MappingNode):
-                self.faults.add("merge_key", "<< needs a mapping or a list of mappings", mark_of(source.start_mark))
+    def merge(self, result: Map, source: Any, mark: Any) -> None:
+        for layer in source if isinstance(source, list) else [source]:
+            if not isinstance(layer, Map):
+                self.faults.add("merge_key", "<< needs a mapping or a list of mappings", mark_of(mark))
                 continue
-            built = self.build(source, aliased)
-            for key, value in built.items():
+            for key, value in layer.items():
                 if key not in result and key not in result.reset:
-                    result.take(key, value, built)
+                    result.take(key, value, layer)
 
-    def key(self, node: Any) -> str | None:
-        if not isinstance(node, yaml.ScalarNode):
-            self.faults.add("key", "a key must be a string", mark_of(node.start_mark))
+    def key(self, event: Any, depth: int) -> str | None:
+        if not isinstance(event, yaml.ScalarEvent):
+            value = self.value(event, depth)
+            if isinstance(event, yaml.AliasEvent) and isinstance(value, str):
+                event.implicit = (False, False)
+                return value
+            self.faults.add("key", "a key must be a string", mark_of(event.start_mark))
             return None
-        if node.tag == _PLAIN:
-            if node.value[:1] in _SPECIAL and node.value != _MERGE:
-                value = plain(node.value)
-                if not isinstance(value, str):
-                    self.faults.add("key", f'a key must be a string: "{node.value}"', mark_of(node.start_mark), "put it in quotes")
-                    return None
-            elif not node.value:
-                self.faults.add("key", "a key must be a string, this one is empty", mark_of(node.start_mark))
-                return None
-        text: str = node.value
-        return text
+        key = self.scalar(event)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = key
+        if isinstance(key, str):
+            return key
+        what = f'a key must be a string: "{event.value}"' if event.value else "a key must be a string, this one is empty"
+        self.faults.add("key", what, mark_of(event.start_mark), "put it in quotes")
+        return None
+
+
+def weight(value: Any, limit: int) -> int:
+    """Count the entries of a tree, giving up a little above `limit`."""
+    total = 0
+    waiting = [value]
+    while waiting and total <= limit:
+        item = waiting.pop()
+        total += 1
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return total
 
 
 def plain(value: str) -> Any:

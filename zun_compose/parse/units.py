@@ -6,7 +6,6 @@ Each function raises ValueError with a short reason; the caller knows the place.
 from __future__ import annotations
 
 import re
-import shlex
 from decimal import Decimal, InvalidOperation
 
 from zun_compose.parse.tree import Duration, Size
@@ -91,13 +90,54 @@ def number(value: str) -> float:
         raise ValueError("must be a number") from None
 
 
+_QUOTES = "\"'`"
+_ENDS = frozenset(";&|<>")
+
+
 def words(text: str) -> list[str]:
-    """Split a command line as a shell does, without expanding anything."""
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    lexer.escapedquotes = '"'
-    return list(lexer)
+    """Split a command line into words as docker compose does: quotes and backslashes, nothing expanded.
+
+    What follows an unquoted ; & | < or > is left out, since no shell will be there to act on it.
+    """
+    found: list[str] = []
+    word, started = "", False
+    quote = ""
+    position = 0
+    while position < len(text):
+        char = text[position]
+        position += 1
+        if char == "\\" and quote != "'":
+            if position == len(text):
+                raise ValueError("a backslash ends it")
+            word, started = word + text[position], True
+            position += 1
+        elif quote:
+            closes = char == (")" if quote == "(" else quote)
+            if not closes or quote in "`(":
+                word += char
+            if closes:
+                quote = ""
+        elif char in " \t\r\n":
+            if started:
+                found.append(word)
+            word, started = "", False
+        elif char in _QUOTES or (char == "(" and word.endswith("$")):
+            quote, started = char, True
+            if char in "`(":
+                word += char
+        elif char in "()":
+            raise ValueError("a parenthesis must be quoted")
+        elif char in _ENDS:
+            if char == ">" and word[:1].isdigit():
+                started = False
+            break
+        else:
+            word, started = word + char, True
+    if quote:
+        raise ValueError("a quote has no end")
+    if started:
+        found.append(word)
+    return found
 
 
 def spell_float(value: float) -> str:
