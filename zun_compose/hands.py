@@ -66,7 +66,7 @@ class EngineHands:
             case Verb.CREATE:
                 self._create(step, again=launch.attempt > 1)
             case Verb.START:
-                self._driver.start(self.id_of(step.handle))
+                self._start(step)
             case Verb.STOP:
                 self._driver.stop(self.id_of(step.handle), step.grace)
             case Verb.REMOVE:
@@ -98,6 +98,14 @@ class EngineHands:
         """Return handle -> id of the containers that were created."""
         with self._lock:
             return dict(self._ids)
+
+    def _start(self, step: Step) -> None:
+        """Start a container; in a shared network namespace, note first what others have bound there."""
+        container = self.id_of(step.handle)
+        mode = self._the_stack.services[step.service or ""].network_mode if self._stack is not None else None
+        if mode is not None and mode.startswith(("host", "service:", "container:")):
+            self._sockets.baseline(self._driver.inspect(container))
+        self._driver.start(container)
 
     def _create(self, step: Step, *, again: bool) -> None:
         stack = self._the_stack

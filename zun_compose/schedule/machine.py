@@ -1,0 +1,536 @@
+"""The state machine of one operation: events in, actions out. No clock, no thread, no I/O.
+
+A step is launched once the steps it needs have succeeded and its gates have opened; a gate is judged
+on what the looks at its dependency's containers bring. The machine owns deadlines, retries and who
+is skipped because of whom. `execute` is its shell; Heat's polling may be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from zun_compose.container import Observed
+from zun_compose.errors import Conflict
+from zun_compose.events import GateFailed, ServiceChanged, Unsteady
+from zun_compose.model import Condition, Service, Stack
+from zun_compose.outside import OutsideWatch
+from zun_compose.plan.steps import Gate, Member, Plan, Step, Verb
+from zun_compose.readiness import DEFAULT_DEADLINE, Facts, Verdict, Word, combine, deadline, judge, strongest
+from zun_compose.schedule import gates as gating
+from zun_compose.schedule import telling
+from zun_compose.schedule.gates import Gates, GateState
+from zun_compose.schedule.lines import Line, Lines, Phase
+from zun_compose.schedule.messages import (
+    Action,
+    Asked,
+    Broke,
+    CancelRequested,
+    Checked,
+    Hinted,
+    Input,
+    Launch,
+    Report,
+    Saw,
+    Succeeded,
+    Sweep,
+    Swept,
+    Tell,
+)
+from zun_compose.schedule.timers import Kind, Timers
+from zun_compose.sighting import Sighting
+from zun_compose.standing import standing
+from zun_compose.status import Readiness
+from zun_compose.watch import Look, Watch
+
+ATTEMPTS = 4
+"""How often a step is tried while the engine answers with retryable errors."""
+
+_FIRST_PAUSE = 0.5
+
+
+class Schedule:
+    """Runs over a plan's steps. `wait_timeout` seconds bound all waiting from `now` on.
+
+    With `guard_exits` a service that ends before the operation returns fails it (`up --wait`).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        stack: Stack | None,
+        *,
+        now: float,
+        engine_checks: bool = True,
+        wait_timeout: float | None = None,
+        guard_exits: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.failures: list[str] = []
+        self.conflicts: list[str] = []
+        self.cancelled = False
+        self._stack = stack
+        self._engine_checks = engine_checks
+        self._began = now
+        self._guard_exits = guard_exits
+        self._sweeping = False
+        self._swept = False
+        self._lines = Lines(plan)
+        self._gates = Gates(self._lines)
+        self._members = {member.handle: member for group in plan.fleet.values() for member in group}
+        self._clock: dict[str, float] = {}
+        self._watches: dict[str, Watch] = {}
+        self._outside: dict[str, OutsideWatch] = {}
+        self._timers = Timers()
+        self._words: dict[str, Readiness] = {}
+        self._out: list[Action] = []
+        if wait_timeout is not None:
+            self._timers.wish(now + wait_timeout, Kind.LIMIT, "")
+
+    # The calls of a shell.
+
+    def begin(self, now: float) -> list[Action]:
+        """Return the first actions."""
+        for name, external in self._stack.externals.items() if self._stack is not None else ():
+            if self._gates.unresolved_on(name):
+                self._outside[name] = OutsideWatch(external)
+                self._timers.wish(now, Kind.OUTSIDE, name)
+        for name in self._gates.dependencies:
+            self._evaluate(name, now)
+        for line in self._lines:
+            self._maybe_launch(line, now)
+        return self._flush(now)
+
+    def step(self, event: Input, now: float) -> list[Action]:
+        """Take one event in; return what is to be done."""
+        match event:
+            case Succeeded(step, seconds):
+                self._succeeded(self._lines[step], seconds, now)
+            case Broke(step):
+                self._broke(self._lines[step], event, now)
+            case Hinted(handle):
+                self._hinted(handle, now)
+            case Swept(containers):
+                self._swept = True
+                for observed in containers:
+                    self._guard(observed)
+            case CancelRequested():
+                self._cancel()
+            case Saw() | Checked() | Asked():
+                self._learn(event, now)
+        return self._flush(now)
+
+    def wake(self, now: float) -> list[Action]:
+        """Do what is due by `now`."""
+        return self._flush(now)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When something is due next, or None."""
+        return self._timers.next
+
+    @property
+    def finished(self) -> bool:
+        """Whether the operation is over."""
+        return self._lines.open == 0 and (self._swept or not self._guard_exits or self._broken)
+
+    # What came of it.
+
+    def phase(self, step: str) -> Phase:
+        """Return where a step stands."""
+        return self._lines[step].phase
+
+    def in_flight(self) -> tuple[Step, ...]:
+        """Return the steps that are with the engine now."""
+        return tuple(line.step for line in self._lines if line.phase is Phase.LAUNCHED and not line.resting)
+
+    def done(self) -> tuple[Step, ...]:
+        """Return the steps that succeeded, in plan order."""
+        return tuple(line.step for line in self._lines if line.phase is Phase.DONE)
+
+    def skipped(self) -> Mapping[str, str]:
+        """Return services that were not started, with the cause."""
+        return {
+            line.step.service: line.cause
+            for line in self._lines
+            if line.phase is Phase.SKIPPED and line.step.verb is Verb.START and line.step.service
+        }
+
+    def words(self) -> Mapping[str, Readiness]:
+        """Return the last word on each container, by handle."""
+        return dict(self._words)
+
+    # Steps.
+
+    def _maybe_launch(self, line: Line, now: float) -> None:
+        if line.phase is not Phase.PENDING or line.blockers or self.cancelled:
+            return
+        line.phase = Phase.LAUNCHED
+        if line.step.verb is Verb.WAIT:
+            self._succeeded(line, 0.0, now)
+        else:
+            self._launch(line)
+
+    def _launch(self, line: Line) -> None:
+        line.attempt += 1
+        line.resting = False
+        self._out += [Tell(telling.started(line)), Launch(line.step, line.attempt)]
+
+    def _succeeded(self, line: Line, seconds: float, now: float) -> None:
+        if line.phase is not Phase.LAUNCHED:
+            return
+        step = line.step
+        self._lines.settle(line, Phase.DONE)
+        if step.verb is not Verb.WAIT:
+            self._out.append(Tell(telling.done(line, seconds)))
+        if step.verb is Verb.START and step.service is not None:
+            self._clock[step.service] = now
+            if step.handle in self._members:
+                self._say(self._members[step.handle], Readiness.STARTED, "")
+            self._evaluate(step.service, now)
+        self._unblock(self._lines.needing(line), now)
+        self._unblock(self._lines.following(line), now)
+
+    def _broke(self, line: Line, event: Broke, now: float) -> None:
+        if line.phase is not Phase.LAUNCHED:
+            return
+        step = line.step
+        again = event.retryable and line.attempt < ATTEMPTS and not self.cancelled
+        pause = _FIRST_PAUSE * 2 ** (line.attempt - 1) if again else None
+        self._out.append(Tell(telling.broke(line, event, pause)))
+        if pause is not None:
+            line.resting = True
+            self._timers.wish(now + pause, Kind.RETRY, step.id)
+            return
+        cause = f"cannot {step.verb.value.replace('-', ' ')} {step.subject}: {event.error}"
+        self._lines.settle(line, Phase.FAILED, cause)
+        if not step.optional:
+            self.failures.append(cause)
+        if event.code == Conflict.code and step.verb is Verb.CREATE:
+            self.conflicts.append(step.name)
+        for needing in self._lines.needing(line):
+            self._skip(needing, cause, now)
+        self._unblock(self._lines.following(line), now)
+        if step.verb is Verb.START and step.service is not None:
+            self._evaluate(step.service, now)
+
+    def _skip(self, line: Line, cause: str, now: float) -> None:
+        """Skip a step and all that needs it; a loop, since chains may be thousands long."""
+        todo = [line]
+        while todo:
+            line = todo.pop()
+            if line.phase is not Phase.PENDING:
+                continue
+            self._lines.settle(line, Phase.SKIPPED, cause)
+            for dependency in self._gates.drop(line):
+                self._timers.wish(now, Kind.TEND, dependency)
+            step = line.step
+            if step.verb is not Verb.WAIT:
+                self._out.append(Tell(telling.skipped(line)))
+            todo += self._lines.needing(line)
+            self._unblock(self._lines.following(line), now)
+            if step.verb is Verb.START and step.service is not None:
+                if step.handle in self._members:
+                    self._say(self._members[step.handle], Readiness.SKIPPED, cause)
+                todo += self._close_gates_on_skipped(step.service, now)
+
+    def _unblock(self, lines: list[Line], now: float) -> None:
+        for line in lines:
+            line.blockers -= 1
+            self._maybe_launch(line, now)
+
+    def _cancel(self) -> None:
+        if self.cancelled:
+            return
+        self.cancelled = True
+        for line in self._lines:
+            if line.phase is Phase.PENDING or line.resting:
+                self._lines.settle(line, Phase.CANCELLED, "interrupted")
+                line.resting = False
+        for state in self._gates:
+            state.resolve()
+        self._watches.clear()
+        self._outside.clear()
+
+    # Gates.
+
+    def _evaluate(self, name: str, now: float) -> None:
+        """Judge all open questions on one dependency."""
+        for state in self._gates.unresolved_on(name):
+            verdict = self._verdict(state.gate)
+            if verdict.word is Word.READY:
+                self._open(state, verdict, now)
+            elif verdict.word is Word.NEVER:
+                self._fail(state, verdict, now)
+            else:
+                self._wait(state, verdict, now)
+        self._tend(name, now)
+
+    def _verdict(self, gate: Gate) -> Verdict:
+        if gate.external:
+            return self._outside[gate.dependency].verdict()
+        members = self.plan.fleet.get(gate.dependency, ())
+        return combine([self._judge(gate, member) for member in members], gate.replicas)
+
+    def _judge(self, gate: Gate, member: Member) -> Verdict:
+        start = self._lines.start_of(member.handle)
+        if start is not None and start.phase is not Phase.DONE:
+            if start.phase.settled:
+                return Verdict(word=Word.NEVER, reason=f"was not started: {start.cause}")
+            return Verdict(word=Word.NOT_YET, reason="not started yet")
+        if gate.condition is Condition.STARTED and (start is not None or member.runs):
+            return Verdict(word=Word.READY, reason="started")
+        watch = self._watches.get(member.handle)
+        facts = watch.facts if watch is not None else Facts()
+        return judge(gate.condition, self._service(gate.dependency), facts, retries=gate.retries)
+
+    def _open(self, state: GateState, verdict: Verdict, now: float) -> None:
+        gate = state.gate
+        waited = now - self._clock.get(gate.dependency, self._began)
+        self._out.append(Tell(gating.opened(gate, verdict, waited)))
+        if gate.replicas is None and (gate.condition is Condition.READY or gate.condition.completion):
+            word = Readiness.COMPLETED if gate.condition.completion else Readiness.READY
+            for member in self.plan.fleet.get(gate.dependency, ()):
+                if self._words.get(member.handle) is not Readiness.FAILED:
+                    self._say(member, word, verdict.reason)
+        self._unblock(state.resolve(), now)
+
+    def _fail(self, state: GateState, verdict: Verdict, now: float, *, timed_out: bool = False) -> None:
+        gate = state.gate
+        witness = self._witness(gate)
+        self._out.append(Report(gating.failed(gate, verdict, timed_out=timed_out), witness))
+        waiting = state.resolve()
+        if not gate.required:
+            self._unblock(waiting, now)
+            return
+        self.failures.append(f"{gate}: {verdict.reason}")
+        for line in waiting:
+            self._skip(line, f'"{gate.dependency}" {verdict.reason}', now)
+
+    def _close_gates_on_skipped(self, name: str, now: float) -> list[Line]:
+        """Resolve the gates that a skipped service leaves behind, silently: the cause was told at its root."""
+        skip: list[Line] = []
+        for state in self._gates.unresolved_on(name):
+            if self._verdict(state.gate).word is not Word.NEVER:
+                continue
+            waiting = state.resolve()
+            if state.gate.required:
+                skip += waiting
+            else:
+                self._unblock(waiting, now)
+        self._timers.wish(now, Kind.TEND, name)
+        return skip
+
+    def _wait(self, state: GateState, verdict: Verdict, now: float) -> None:
+        gate = state.gate
+        limit = self._limit(gate)
+        if limit is not None and now >= limit:
+            seconds = limit - self._clock.get(gate.dependency, self._began)
+            self._too_late(state, verdict, f"{verdict.reason} after {seconds:g} s", now)
+            return
+        if limit is not None:
+            self._timers.wish(limit, Kind.GATE, gate.dependency)
+        words = f"{verdict.reason}: {verdict.answer}" if verdict.answer else verdict.reason
+        if words != state.told:
+            state.told = words
+            self._out.append(Tell(gating.waiting(gate, words, None if limit is None else limit - now)))
+
+    def _too_late(self, state: GateState, verdict: Verdict, words: str, now: float) -> None:
+        late = Verdict(
+            word=Word.NEVER,
+            reason=words,
+            asked=verdict.asked,
+            answer=verdict.answer,
+            exit_code=verdict.exit_code,
+        )
+        self._fail(state, late, now, timed_out=True)
+
+    def _limit(self, gate: Gate) -> float | None:
+        """Return when a gate gives up; its clock starts when its dependency's containers were started."""
+        if gate.external:
+            return self._began + (DEFAULT_DEADLINE if gate.timeout is None else gate.timeout)
+        members = self.plan.fleet.get(gate.dependency, ())
+        starts = [self._lines.start_of(member.handle) for member in members]
+        if any(start is not None and not start.phase.settled for start in starts):
+            return None
+        seconds = gate.timeout
+        if seconds is None:
+            service = self._service(gate.dependency)
+            seconds = deadline(gate.condition, service, self._seen(gate.dependency))
+        return None if seconds is None else self._clock.get(gate.dependency, self._began) + seconds
+
+    def _out_of_time(self, now: float) -> None:
+        """The caller's own limit on all waiting has passed."""
+        for state in list(self._gates):
+            if not state.resolved:
+                verdict = self._verdict(state.gate)
+                seconds = now - self._began
+                words = f"{verdict.reason} when the wait timeout of {seconds:g} s was over"
+                self._too_late(state, verdict, words, now)
+
+    def _witness(self, gate: Gate) -> str | None:
+        """Return whose last words explain a failed gate: a container that ended, else any that was started."""
+        members = self.plan.fleet.get(gate.dependency, ())
+        watched = [member.handle for member in members if member.handle in self._watches]
+        for handle in watched:
+            observed = self._watches[handle].facts.observed
+            if observed is not None and observed.state.ended:
+                return handle
+        return watched[0] if watched else None
+
+    # Watching.
+
+    def _tend(self, name: str, now: float) -> None:
+        """Keep watches on a dependency's containers exactly while a gate asks for them."""
+        conditions = self._gates.conditions_on(name)
+        for member in self.plan.fleet.get(name, ()):
+            if not conditions:
+                self._watches.pop(member.handle, None)
+            elif not self._pending_start(member.handle):
+                watch = self._watches.get(member.handle)
+                if watch is None:
+                    watch = Watch(member.handle, self._service(name), engine_checks=self._engine_checks)
+                    watch.begin(now)
+                    self._watches[member.handle] = watch
+                watch.conditions = conditions
+                self._timers.wish(watch.wake_at(), Kind.WATCH, member.handle)
+        if name in self._outside and not self._gates.unresolved_on(name):
+            del self._outside[name]
+
+    def _learn(self, event: Saw | Checked | Asked, now: float) -> None:
+        match event:
+            case Saw(handle, sighting):
+                self._saw(handle, sighting, now)
+            case Checked(handle, answer):
+                self._fold(handle, now, lambda watch: watch.checked(answer, now))
+            case Asked(name, probe, answer, True):
+                outside = self._outside.get(name)
+                if outside is not None:
+                    outside.asked(probe, answer, now)
+                    self._timers.wish(outside.wake_at(), Kind.OUTSIDE, name)
+                    self._evaluate(name, now)
+            case Asked(handle, probe, answer):
+                self._fold(handle, now, lambda watch: watch.asked(probe, answer, now))
+
+    def _saw(self, handle: str, sighting: Sighting, now: float) -> None:
+        if handle in self._watches:
+            self._fold(handle, now, lambda watch: watch.saw(sighting, now, len(self._watches)))
+        elif sighting.observed is not None:
+            self._guard(sighting.observed, handle)
+
+    def _fold(self, handle: str, now: float, fold: Callable[[Watch], None]) -> None:
+        watch = self._watches.get(handle)
+        if watch is None:
+            return
+        fold(watch)
+        member = self._members[handle]
+        if watch.facts.observed is not None:
+            word, detail = standing(watch.service, watch.facts)
+            self._say(member, word, detail)
+        self._timers.wish(watch.wake_at(), Kind.WATCH, handle)
+        self._evaluate(member.service, now)
+
+    def _hinted(self, handle: str, now: float) -> None:
+        watch = self._watches.get(handle)
+        if watch is not None:
+            watch.hint(now)
+            self._timers.wish(now, Kind.WATCH, handle)
+        elif handle in self._members and not self._pending_start(handle) and not self.cancelled:
+            self._out.append(Look(handle=handle, detail=True, sockets=False))
+
+    def _pending_start(self, handle: str) -> bool:
+        start = self._lines.start_of(handle)
+        return start is not None and start.phase is not Phase.DONE
+
+    def _guard(self, observed: Observed, handle: str | None = None) -> None:
+        """Notice containers that ended after their gates had opened."""
+        member = self._members.get(handle or observed.id) or self._by_name(observed)
+        if member is None or not observed.state.ended or self._pending_start(member.handle):
+            return
+        service = self._service(member.service)
+        plain = observed.exit_code == 0 and strongest(service, observed) is Condition.STARTED
+        word, detail = standing(service, Facts(observed=observed))
+        told = self._words.get(member.handle) is word
+        self._say(member, word, detail)
+        if service.job or plain or told:
+            return
+        self._out.append(Tell(Unsteady(service=member.service, container=member.name, detail=detail)))
+        if self._guard_exits:
+            reason = f"{detail} before up returned"
+            gate = Gate(dependent="", dependency=member.service, condition=Condition.READY)
+            self.failures.append(f"{gate}: {reason}")
+            failure = GateFailed(
+                dependent="",
+                dependency=member.service,
+                condition=gate.condition.value,
+                reason=reason,
+                exit_code=observed.exit_code,
+            )
+            self._out.append(Report(failure, member.handle))
+
+    def _by_name(self, observed: Observed) -> Member | None:
+        for member in self.plan.fleet.get(observed.service, ()):
+            if observed.name in (member.name, member.handle):
+                return member
+        return None
+
+    def _say(self, member: Member, word: Readiness, detail: str) -> None:
+        if self._words.get(member.handle) is word:
+            return
+        self._words[member.handle] = word
+        changed = ServiceChanged(
+            service=member.service,
+            container=member.name,
+            number=member.number,
+            readiness=word.value,
+            detail=detail,
+        )
+        self._out.append(Tell(changed))
+
+    def _service(self, name: str) -> Service:
+        assert self._stack is not None
+        return self._stack.services[name]
+
+    def _seen(self, name: str) -> Observed | None:
+        for member in self.plan.fleet.get(name, ()):
+            watch = self._watches.get(member.handle)
+            if watch is not None and watch.facts.observed is not None:
+                return watch.facts.observed
+        return None
+
+    # Time.
+
+    @property
+    def _broken(self) -> bool:
+        return bool(self.failures) or self.cancelled
+
+    def _flush(self, now: float) -> list[Action]:
+        """Do what is due, and hand out all actions collected."""
+        for kind, key in self._timers.due(now):
+            self._fire(kind, key, now)
+        if self._lines.open == 0 and self._guard_exits and not self._sweeping and not self._broken:
+            self._sweeping = True
+            self._out.append(Sweep())
+        out, self._out = self._out, []
+        return out
+
+    def _fire(self, kind: Kind, key: str, now: float) -> None:
+        match kind:
+            case Kind.WATCH:
+                watch = self._watches.get(key)
+                if watch is not None:
+                    self._out += watch.due(now, len(self._watches))
+                    self._timers.wish(watch.wake_at(), Kind.WATCH, key)
+            case Kind.GATE:
+                self._evaluate(key, now)
+            case Kind.RETRY:
+                if self._lines[key].resting:
+                    self._launch(self._lines[key])
+            case Kind.TEND:
+                self._tend(key, now)
+            case Kind.OUTSIDE:
+                outside = self._outside.get(key)
+                if outside is not None:
+                    self._out += outside.due(now)
+                    self._timers.wish(outside.wake_at(), Kind.OUTSIDE, key)
+            case Kind.LIMIT:
+                self._out_of_time(now)

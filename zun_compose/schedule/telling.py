@@ -1,0 +1,50 @@
+"""Words on steps."""
+
+from __future__ import annotations
+
+from zun_compose.events import StepDone, StepFailed, StepSkipped, StepStarted
+from zun_compose.schedule.lines import Line
+from zun_compose.schedule.messages import Broke
+
+
+def started(line: Line) -> StepStarted:
+    """Say that a step was launched."""
+    step = line.step
+    return StepStarted(
+        step=step.id,
+        verb=step.verb.value,
+        subject=step.subject,
+        service=step.service,
+        cause=step.cause,
+        attempt=line.attempt,
+    )
+
+
+def done(line: Line, seconds: float) -> StepDone:
+    """Say that a step succeeded."""
+    step = line.step
+    return StepDone(
+        step=step.id, verb=step.verb.value, subject=step.subject, service=step.service, seconds=seconds
+    )
+
+
+def broke(line: Line, event: Broke, retry_in: float | None) -> StepFailed:
+    """Say that a step failed, for good or until it is tried again."""
+    step = line.step
+    return StepFailed(
+        step=step.id,
+        verb=step.verb.value,
+        subject=step.subject,
+        service=step.service,
+        error=event.error,
+        code=event.code,
+        retry_in=retry_in,
+    )
+
+
+def skipped(line: Line) -> StepSkipped:
+    """Say that a step will not run."""
+    step = line.step
+    return StepSkipped(
+        step=step.id, verb=step.verb.value, subject=step.subject, service=step.service, cause=line.cause
+    )
