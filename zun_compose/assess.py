@@ -49,8 +49,8 @@ def look_at(
 ) -> list[Seen]:
     """Look at each container once, side by side.
 
-    Healthchecks are not run here: the engine's word counts, and while it has none yet the success of an earlier
-    run of ours in the same life of the container (`ready`).
+    Healthchecks are not run here: the engine's word counts, and while it has none yet the success of
+    an earlier run of ours in the same life of the container (`ready`).
     """
     reader = SocketReader(driver, info)
     prober = Prober(driver, info, reader)
@@ -116,7 +116,9 @@ def stack_status(
             continue
         group = by_service.get(service.name, [])
         gates = tuple(
-            gate_status(gate, declared, by_service) for gate in gates_of(service, declared) if not gate.external
+            gate_status(gate, declared, by_service)
+            for gate in gates_of(service, declared)
+            if not gate.external
         )
         found.append(_service_status(service, group, gates, ready, known=stack is not None))
     return StackStatus(name=name, services=tuple(found), orphans=tuple(orphans))

@@ -119,9 +119,9 @@ class Observed:
     """One container as a driver saw it at one moment.
 
     From `list` only a summary may be filled in: `detailed` is then False and the fields after it
-    hold their defaults (exit_code too, unless the engine's summary tells it). `started_at` and `finished_at` are the engine's own words for
-    the moment: comparable with each other for equality, never with our clock. `pid` is the engine's
-    claim; observers check it before they trust it.
+    hold their defaults (exit_code too, unless the engine's summary tells it). `started_at` and
+    `finished_at` are the engine's own words for the moment: comparable with each other for equality,
+    never with our clock. `pid` is the engine's claim; observers check it before they trust it.
     """
 
     id: str
@@ -199,7 +199,7 @@ class ExecResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """One line of a container's log, without its line end. `at` is the engine's RFC 3339 time, if asked for."""
+    """One line of a container's log, without its line end; `at` is the engine's RFC 3339 time, if asked."""
 
     text: str
     stream: str = "stdout"

@@ -86,7 +86,7 @@ class Driver(Protocol):
         ...
 
     def stop(self, container: str, grace: float | None = None) -> None:
-        """Stop with the declared signal, kill after `grace` seconds (None: as declared, else the engine's 10).
+        """Stop with the declared signal, kill after `grace` seconds (None: as declared, else 10).
 
         Something already stopped or gone is success.
         """
@@ -155,14 +155,16 @@ class Images(Protocol):
         ...
 
     def images(self) -> Mapping[str, str]:
-        """All local references ("name:tag", normalised as the engine prints them) to image ids, in one call."""
+        """All local references ("name:tag", as the engine prints them) to image ids, in one call."""
         ...
 
     def pull(self, reference: str, platform: str | None, progress: Callable[[PullProgress], None]) -> None:
         """Pull it; NotFound if the registry has none, Rejected if it refuses us."""
         ...
 
-    def build(self, tag: str, build: Build, labels: Mapping[str, str], progress: Callable[[str], None]) -> str:
+    def build(
+        self, tag: str, build: Build, labels: Mapping[str, str], progress: Callable[[str], None]
+    ) -> str:
         """Build and tag an image; returns its id. `progress` gets the build's output line by line."""
         ...
 

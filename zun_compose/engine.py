@@ -17,23 +17,19 @@ from __future__ import annotations
 
 import difflib
 import threading
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from zun_compose import graph
 from zun_compose.assess import Seen, gate_status, look_at, stack_status, witness
 from zun_compose.container import Hint, LogLine, Observed
 from zun_compose.contents import Contents
-from zun_compose.driver import Driver, EventSource, Session, Signals, Subscription, Terminal, VirtualTime, Waits
+from zun_compose.driver import Driver, EventSource, Session, Signals, Subscription, Terminal, Waits
 from zun_compose.errors import Cancelled, Fault, NotFound, OperationError, SpecError, Unsupported
-from zun_compose.events import Emitter, Event, Finished, GateFailed, Planned, Progress, ServiceChanged, Warned
-from zun_compose.execute import Hands, Shell, ThreadShell, VirtualShell, execute, hint_sink
-from zun_compose.hands import EngineHands
 from zun_compose.model import Condition, Dependency, Stack
-from zun_compose.observation import observe, side_by_side
-from zun_compose.options import DownOptions, LogOptions, OnFailure, RunOptions, UpOptions
+from zun_compose.observation import observe
+from zun_compose.operation import Operation, Outcome, Sink
+from zun_compose.options import DownOptions, LogOptions, RunOptions, UpOptions
 from zun_compose.plan import (
     Gate,
     Plan,
@@ -47,25 +43,11 @@ from zun_compose.plan import (
     plan_stop,
     plan_up,
 )
-from zun_compose.plan.edges import gates_of, scaled
-from zun_compose.plan.rollback import plan_discard, plan_rollback, plan_stop_started
-from zun_compose.schedule import Schedule
+from zun_compose.plan.edges import gates_of
 from zun_compose.state import ReadyRecord, StateStore
-from zun_compose.status import GateStatus, Readiness, StackStatus
+from zun_compose.status import GateStatus, StackStatus
 
-Sink = Callable[[Event], None]
-
-_IMAGE_VERBS = (Verb.PULL, Verb.BUILD)
-_REPLANS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What an operation that succeeded did: the plan it ran, seconds, and the last word on each container."""
-
-    plan: Plan
-    seconds: float
-    services: Mapping[str, str] = field(default_factory=dict)
+__all__ = ["Engine", "Outcome", "Sink"]
 
 
 class Engine:
@@ -148,10 +130,10 @@ class Engine:
     ) -> Outcome:
         """Take the stack down, dependents first; goes on after errors and raises them at the end."""
         options = options or DownOptions()
-        emit = _Journal(sink)
-        with self._locked(_name(stack), emit, cancel):
+        operation = self._operation(sink, cancel)
+        with operation.locked(_name(stack)):
             plan = self._plan_down(stack, options)
-            outcome = self._run(stack, plan, emit, cancel)
+            outcome = operation.run(_name(stack), _stack(stack), plan)
             if self._state is not None and not options.services:
                 self._state.forget(_name(stack), self.driver.engine().id)
         return outcome
@@ -167,12 +149,12 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Start existing containers in order, gates honoured."""
-        emit = _Journal(sink)
-        with self._locked(stack.name, emit, cancel):
+        operation = self._operation(sink, cancel)
+        with operation.locked(stack.name):
             world = observe(self.driver, stack)
             _has_containers(stack, world, services)
             plan = plan_start(stack, world, services, wait=wait)
-            return self._run(stack, plan, emit, cancel, world=world, wait_timeout=wait_timeout)
+            return operation.run(stack.name, stack, plan, world=world, wait_timeout=wait_timeout)
 
     def stop(
         self,
@@ -184,14 +166,14 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Stop containers, dependents first; `timeout` is the grace in seconds."""
-        emit = _Journal(sink)
+        operation = self._operation(sink, cancel)
         declared = _stack(stack)
         if declared is not None:
             _known(declared, services)
-        with self._locked(_name(stack), emit, cancel):
+        with operation.locked(_name(stack)):
             world = observe(self.driver, _name(stack))
             plan = plan_stop(_name(stack), declared, world, services, grace=timeout)
-            return self._run(stack, plan, emit, cancel, world=world)
+            return operation.run(_name(stack), _stack(stack), plan, world=world)
 
     def restart(
         self,
@@ -204,12 +186,12 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Stop and start again in order, gates honoured; dependents with `restart: true` too."""
-        emit = _Journal(sink)
-        with self._locked(stack.name, emit, cancel):
+        operation = self._operation(sink, cancel)
+        with operation.locked(stack.name):
             world = observe(self.driver, stack)
             _has_containers(stack, world, services)
             plan = plan_restart(stack, world, services, grace=timeout, no_deps=no_deps)
-            return self._run(stack, plan, emit, cancel, world=world)
+            return operation.run(_name(stack), _stack(stack), plan, world=world)
 
     def kill(
         self,
@@ -246,10 +228,10 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Remove stopped containers; with `stop` the running ones too."""
-        emit = _Journal(sink)
-        with self._locked(_name(stack), emit, cancel):
+        operation = self._operation(sink, cancel)
+        with operation.locked(_name(stack)):
             plan = self.plan_remove(stack, services, stop=stop, volumes=volumes)
-            return self._run(stack, plan, emit, cancel)
+            return operation.run(_name(stack), _stack(stack), plan)
 
     def plan_remove(
         self, stack: Stack | str, services: Sequence[str] = (), *, stop: bool = False, volumes: bool = False
@@ -275,7 +257,7 @@ class Engine:
     ) -> None:
         """Wait until a condition holds for running services; OperationError when never or too late."""
         _known(stack, services)
-        emit = _Journal(sink)
+        operation = self._operation(sink, cancel)
         world = observe(self.driver, stack)
         named = tuple(services) or tuple(stack.services)
         _has_containers(stack, world, named)
@@ -296,7 +278,7 @@ class Engine:
             for name, members in existing.fleet.items()
         }
         plan = Plan(stack=stack.name, steps=tuple(steps), fleet=fleet)
-        self._run(stack, plan, emit, cancel, world=world, wait_timeout=timeout)
+        operation.run(stack.name, stack, plan, world=world, wait_timeout=timeout)
 
     def wait_stopped(
         self,
@@ -388,193 +370,13 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Bring services up and wait for these edges of something that is to start afterwards."""
-        emit = _Journal(sink)
-        contents = Contents()
         graph.check(stack)
-        with self._locked(stack.name, emit, cancel):
-            self._fresh_images(stack, options, emit, cancel, contents)
-            for attempt in range(1, _REPLANS + 1):
-                world = observe(self.driver, stack, contents)
-                plan = plan_up(stack, world, options, refresh_images=False, waits=waits)
-                try:
-                    return self._run_up(stack, plan, world, options, emit, cancel, contents)
-                except _Raced:
-                    if attempt == _REPLANS:
-                        raise
-                    words = "another zun-compose or compose changed the stack meanwhile; planning anew"
-                    emit(Warned(message=words))
-        raise AssertionError("unreachable")
+        operation = self._operation(sink, cancel)
+        with operation.locked(stack.name):
+            return operation.up(stack, options, waits)
 
-    def _fresh_images(
-        self,
-        stack: Stack,
-        options: UpOptions,
-        emit: _Journal,
-        cancel: threading.Event | None,
-        contents: Contents,
-    ) -> None:
-        """Pull and build first what is asked to be fresh: the plan depends on the ids that come of it."""
-        policies = {service.pull_policy for service in stack.services.values()}
-        asked = options.build or options.pull is not None or policies & {"always", "build"}
-        if asked:
-            world = observe(self.driver, stack, contents)
-            whole = plan_up(stack, world, options)
-            steps = tuple(step for step in whole.steps if step.verb in _IMAGE_VERBS)
-            if steps:
-                self._run(stack, replace(whole, steps=steps, fleet={}), emit, cancel, world=world)
-
-    def _run_up(
-        self,
-        stack: Stack,
-        plan: Plan,
-        world: World,
-        options: UpOptions,
-        emit: _Journal,
-        cancel: threading.Event | None,
-        contents: Contents,
-    ) -> Outcome:
-        began = time.monotonic()
-        for warning in plan.warnings:
-            emit(Warned(message=warning))
-        emit(Planned(steps=len(plan.steps), services=tuple(plan.fleet)))
-        if not plan.steps:
-            emit(Finished(outcome="done", seconds=time.monotonic() - began))
-            return Outcome(plan=plan, seconds=time.monotonic() - began)
-        if self._state is not None:
-            engine = world.engine
-            self._state.remember(stack.name, self.driver.name, engine, None, stack.working_dir)
-        wanted = scaled(stack, options.scale)
-        hands = EngineHands(self.driver, plan, wanted, world, emit, contents)
-        schedule = self._execute(
-            plan,
-            wanted,
-            hands,
-            emit,
-            cancel,
-            wait_timeout=options.wait_timeout,
-            guard_exits=options.wait,
-        )
-        self._keep_ready(stack.name, plan, hands, emit.ready)
-        seconds = time.monotonic() - began
-        if not schedule.failures and not schedule.cancelled:
-            emit(Finished(outcome="done", seconds=seconds))
-            words = {hands.id_of(handle): word.value for handle, word in schedule.words().items()}
-            return Outcome(plan=plan, seconds=seconds, services=words)
-        self._clean_up(plan, wanted, schedule, hands, options, emit)
-        emit(Finished(outcome="cancelled" if schedule.cancelled else "failed", seconds=seconds))
-        if schedule.cancelled:
-            flying = ", ".join(step.id for step in schedule.in_flight())
-            raise Cancelled(f"interrupted{f' while in flight: {flying}' if flying else ''}")
-        if self._raced(stack, world, schedule):
-            raise _Raced(schedule, hands.failures)
-        raise _Failed(schedule, hands.failures)
-
-    def _run(
-        self,
-        stack: Stack | str,
-        plan: Plan,
-        emit: _Journal,
-        cancel: threading.Event | None,
-        *,
-        world: World | None = None,
-        wait_timeout: float | None = None,
-    ) -> Outcome:
-        """Run any other plan to its end."""
-        began = time.monotonic()
-        declared = _stack(stack)
-        for warning in plan.warnings:
-            emit(Warned(message=warning))
-        emit(Planned(steps=len(plan.steps), services=tuple(plan.fleet)))
-        if world is None:
-            world = World(engine=self.driver.engine())
-        hands = EngineHands(self.driver, plan, declared, world, emit, Contents())
-        schedule = self._execute(plan, declared, hands, emit, cancel, wait_timeout=wait_timeout)
-        self._keep_ready(_name(stack), plan, hands, emit.ready)
-        seconds = time.monotonic() - began
-        outcome = "cancelled" if schedule.cancelled else "failed" if schedule.failures else "done"
-        emit(Finished(outcome=outcome, seconds=seconds))
-        if schedule.cancelled:
-            raise Cancelled("interrupted")
-        if schedule.failures:
-            raise _Failed(schedule, hands.failures)
-        return Outcome(plan=plan, seconds=seconds)
-
-    def _execute(
-        self,
-        plan: Plan,
-        stack: Stack | None,
-        hands: EngineHands,
-        emit: _Journal,
-        cancel: threading.Event | None,
-        *,
-        wait_timeout: float | None = None,
-        guard_exits: bool = False,
-    ) -> Schedule:
-        shell = self._shell(hands)
-        schedule = Schedule(
-            plan,
-            stack,
-            now=shell.now(),
-            engine_checks=self.driver.engine().runs_healthchecks,
-            wait_timeout=wait_timeout,
-            guard_exits=guard_exits,
-        )
-        hints = self._hints(plan, hands, shell)
-        try:
-            execute(schedule, hands, shell, emit, cancel)
-        finally:
-            if hints is not None:
-                hints.close()
-            shell.close()
-            hands.close()
-        return schedule
-
-    def _shell(self, hands: EngineHands) -> Shell:
-        driver = self.driver
-        if isinstance(driver, VirtualTime):
-            return VirtualShell(driver, hands.latency)
-        return ThreadShell(self._parallel)
-
-    def _hints(self, plan: Plan, hands: Hands, shell: Shell) -> Subscription | None:
-        """Listen to events only where something is waited for."""
-        waited = any(gate.condition is not Condition.STARTED for step in plan.steps for gate in step.gates)
-        if not waited or not isinstance(self.driver, EventSource):
-            return None
-        return self.driver.events(plan.stack, hint_sink(hands, shell))
-
-    def _clean_up(
-        self,
-        plan: Plan,
-        stack: Stack,
-        schedule: Schedule,
-        hands: EngineHands,
-        options: UpOptions,
-        emit: _Journal,
-    ) -> None:
-        """Undo what the failure policy says; what never started goes in any case."""
-        done = schedule.done()
-        policy = OnFailure.KEEP if schedule.cancelled else options.on_failure
-        plans = [plan_discard(plan, done)]
-        if policy is OnFailure.STOP:
-            plans.append(plan_stop_started(plan, done))
-        elif policy is OnFailure.ROLLBACK:
-            plans = [plan_rollback(plan, done)]
-        for undo in plans:
-            if not undo.steps:
-                continue
-            shell = self._shell(hands)
-            again = Schedule(undo, stack, now=shell.now())
-            execute(again, hands, shell, emit)
-            shell.close()
-            schedule.failures += again.failures
-
-    def _raced(self, stack: Stack, world: World, schedule: Schedule) -> bool:
-        """Return whether a name conflict came from somebody else working on the same stack."""
-        if not schedule.conflicts:
-            return False
-        before = {seen.id for seen in world.containers}
-        made = {seen.name for seen in self.driver.list(stack.name) if seen.id not in before}
-        return any(name in made for name in schedule.conflicts)
+    def _operation(self, sink: Sink | None, cancel: threading.Event | None) -> Operation:
+        return Operation(self.driver, self._state, self._parallel, sink=sink, cancel=cancel)
 
     def _plan_down(self, stack: Stack | str, options: DownOptions) -> Plan:
         world = observe(self.driver, _name(stack))
@@ -585,72 +387,6 @@ class Engine:
         containers = self.driver.list(_name(stack))
         ready = self._state.ready(info.id, _name(stack)) if self._state is not None else {}
         return look_at(self.driver, info, _stack(stack), containers, ready), ready
-
-    def _locked(
-        self, stack: str, emit: _Journal, cancel: threading.Event | None
-    ) -> AbstractContextManager[None]:
-        if self._state is None:
-            return nullcontext()
-        return self._state.lock(
-            self.driver.engine().id,
-            stack,
-            on_wait=lambda words: emit(Warned(message=words)),
-            cancel=cancel,
-        )
-
-    def _keep_ready(self, stack: str, plan: Plan, hands: EngineHands, ready: Mapping[str, float]) -> None:
-        """Keep when containers became ready, for `ps` and `status`."""
-        if self._state is None or not ready:
-            return
-        members = {member.name: member for group in plan.fleet.values() for member in group}
-        handles = {name: member.handle for name, member in members.items() if name in ready}
-        unseen = [handle for handle in handles.values() if handle not in hands.seen]
-        lost: list[str] = []
-
-        def look(handle: str) -> None:
-            try:
-                hands.seen[handle] = self.driver.inspect(hands.id_of(handle))
-            except NotFound:
-                lost.append(handle)
-
-        side_by_side(self.driver, look, unseen)
-        records = {
-            hands.seen[handle].id: ReadyRecord(
-                started_at=hands.seen[handle].started_at,
-                ready_since=ready[name],
-                condition=Condition.READY,
-            )
-            for name, handle in handles.items()
-            if handle in hands.seen
-        }
-        self._state.record_ready(self.driver.engine().id, stack, records)
-
-
-class _Failed(OperationError):
-    """An operation's failures as one message, root causes first."""
-
-    def __init__(self, schedule: Schedule, gates: Sequence[GateFailed]) -> None:
-        super().__init__("\n".join(dict.fromkeys(schedule.failures)))
-        self.gates = tuple(gates)
-        self.skipped = dict(schedule.skipped())
-
-
-class _Raced(_Failed):
-    """Somebody else worked on the same stack meanwhile."""
-
-
-class _Journal(Emitter):
-    """Stamps events for the sink, and notes when each container became ready, by our wall clock."""
-
-    def __init__(self, sink: Sink | None) -> None:
-        super().__init__(sink)
-        self.ready: dict[str, float] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        """Note and deliver one event."""
-        if isinstance(progress, ServiceChanged) and Readiness(progress.readiness).good:
-            self.ready[progress.container] = time.time()
-        super().__call__(progress)
 
 
 def _name(stack: Stack | str) -> str:

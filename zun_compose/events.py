@@ -118,7 +118,7 @@ class ServiceChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsteady:
-    """Something that held stopped holding after its gate had opened (a flap, a port closed again, a crash)."""
+    """Something that held stopped holding after its gate had opened (a flap, a closed port, a crash)."""
 
     service: str
     container: str
@@ -183,13 +183,16 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form: sequence, at, event, and the event's own fields."""
-        return {"sequence": self.sequence, "at": self.at, "event": kind(self.progress), **asdict(self.progress)}
+        stamp = {"sequence": self.sequence, "at": self.at, "event": kind(self.progress)}
+        return {**stamp, **asdict(self.progress)}
 
 
 class Emitter:
     """Stamps events and hands them to one sink, in order. Safe from several threads."""
 
-    def __init__(self, sink: Callable[[Event], None] | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, sink: Callable[[Event], None] | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self._sink = sink
         self._clock = clock
         self._sequence = 0

@@ -36,9 +36,7 @@ def merged_logs(
     return _sorted(driver, chosen, options)
 
 
-def _lines(
-    driver: LogSource, seen: Observed, options: LogOptions, *, timestamps: bool
-) -> Iterator[LogLine]:
+def _lines(driver: LogSource, seen: Observed, options: LogOptions, *, timestamps: bool) -> Iterator[LogLine]:
     return driver.logs(
         seen.id,
         follow=options.follow,

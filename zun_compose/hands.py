@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -35,6 +35,8 @@ from zun_compose.watch import Ask, Check, Look
 if TYPE_CHECKING:
     from zun_compose.observe.probes import Prober
     from zun_compose.observe.sockets import SocketReader
+
+
 class EngineHands:
     """The hands of one operation on one stack. Safe from several threads."""
 
@@ -49,9 +51,7 @@ class EngineHands:
         self._contents = contents
         self._ids: dict[str, str] = {}
         self._handles: dict[str, str] = {}
-        self._members = {
-            member.handle: member for members in plan.fleet.values() for member in members
-        }
+        self._members = {member.handle: member for members in plan.fleet.values() for member in members}
         self._salts: dict[str, str] = {}
         self._lock = threading.Lock()
         self.seen: dict[str, Observed] = {}
@@ -61,34 +61,24 @@ class EngineHands:
 
     def carry_out(self, launch: Launch) -> None:
         """Carry one step out; raises DriverError."""
-        step = launch.step
-        match step.verb:
-            case Verb.CREATE:
-                self._create(step, again=launch.attempt > 1)
-            case Verb.START:
-                self._start(step)
-            case Verb.STOP:
-                self._driver.stop(self.id_of(step.handle), step.grace)
-            case Verb.REMOVE:
-                self._driver.remove(self.id_of(step.handle), force=True, volumes=step.volumes)
-            case Verb.RENAME:
-                self._rename(step, again=launch.attempt > 1)
-            case Verb.PULL:
-                self._images.pull(step.subject, step.platform, self._pulled)
-            case Verb.BUILD:
-                self._build(step)
-            case Verb.CREATE_NETWORK:
-                self._create_network(step)
-            case Verb.REMOVE_NETWORK:
-                self._networks.remove_network(step.handle)
-            case Verb.CREATE_VOLUME:
-                self._create_volume(step)
-            case Verb.REMOVE_VOLUME:
-                self._volumes.remove_volume(step.handle)
-            case Verb.REMOVE_IMAGE:
-                self._images.remove_image(step.handle)
-            case Verb.WAIT:
-                pass
+        calls: Mapping[Verb, Callable[[Step], object]] = {
+            Verb.CREATE: lambda step: self._create(step, again=launch.attempt > 1),
+            Verb.START: self._start,
+            Verb.STOP: lambda step: self._driver.stop(self.id_of(step.handle), step.grace),
+            Verb.REMOVE: lambda step: self._driver.remove(
+                self.id_of(step.handle), force=True, volumes=step.volumes
+            ),
+            Verb.RENAME: lambda step: self._rename(step, again=launch.attempt > 1),
+            Verb.PULL: lambda step: self._images.pull(step.subject, step.platform, self._pulled),
+            Verb.BUILD: self._build,
+            Verb.CREATE_NETWORK: self._create_network,
+            Verb.REMOVE_NETWORK: lambda step: self._networks.remove_network(step.handle),
+            Verb.CREATE_VOLUME: self._create_volume,
+            Verb.REMOVE_VOLUME: lambda step: self._volumes.remove_volume(step.handle),
+            Verb.REMOVE_IMAGE: lambda step: self._images.remove_image(step.handle),
+            Verb.WAIT: lambda step: None,
+        }
+        calls[launch.step.verb](launch.step)
 
     def id_of(self, handle: str) -> str:
         """Return the engine's id of a container that the schedule knows by `handle`."""

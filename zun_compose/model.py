@@ -60,7 +60,8 @@ class Dependency:
     `retries` crashes that are forgiven (None: as many as the restart policy allows),
     `replicas` how many containers of `on` must satisfy the condition (None: all; "any" is 1),
     `required` False turns a failure into a warning, `restart` True restarts the dependent when
-    zun-compose restarts or recreates `on`. `implicit` edges come from network_mode, ipc, pid, links, volumes_from.
+    zun-compose restarts or recreates `on`. `implicit` edges come from network_mode, ipc, pid, links and
+    volumes_from.
     """
 
     on: str

@@ -1,4 +1,4 @@
-"""Looks at the whole world of a stack: what plans and status start from. Calls the engine, changes nothing."""
+"""Looks at the whole world of a stack: what plans and status start from. Changes nothing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from zun_compose.contents import Contents
 from zun_compose.container import Observed
+from zun_compose.contents import Contents
 from zun_compose.driver import Driver, Images, Networks, Renames, VirtualTime, Volumes
 from zun_compose.errors import NotFound
 from zun_compose.model import Service, Stack
@@ -40,9 +40,7 @@ def observe(driver: Driver, stack: Stack | str, contents: Contents | None = None
         networks=networks,
         volumes=volumes,
         images=images,
-        file_digests={}
-        if isinstance(stack, str) or contents is None
-        else contents.digests(stack, services),
+        file_digests={} if isinstance(stack, str) or contents is None else contents.digests(stack, services),
         externals=frozenset() if isinstance(stack, str) else frozenset(_externals(driver, stack, services)),
         can_rename=isinstance(driver, Renames),
         has_networks=isinstance(driver, Networks),

@@ -149,5 +149,3 @@ def _mount(text: str) -> Mount:
     bind = source.startswith(("/", ".", "~"))
     kind = MountType.BIND if bind else MountType.VOLUME
     return Mount(type=kind, source=source, target=target, read_only=read_only)
-
-

@@ -141,12 +141,17 @@ def judge(condition: Condition, service: Service, facts: Facts, *, retries: int 
         return _not_yet("created, not started")
     if condition.completion:
         return _judge_completion(condition, observed, retries)
-    if condition is Condition.READY:
-        condition = strongest(service, observed)
-        if condition is Condition.STARTED and observed.state.ended and observed.exit_code:
+    meant = strongest(service, observed) if condition is Condition.READY else condition
+    if meant is Condition.STARTED:
+        if condition is Condition.READY and observed.state.ended and observed.exit_code:
             return _never(_exit_words(observed), exit_code=observed.exit_code)
-    if condition is Condition.STARTED:
         return Verdict(word=Word.READY, reason="started", asked="engine")
+    return _judge_running(meant, service, facts, observed, retries)
+
+
+def _judge_running(
+    condition: Condition, service: Service, facts: Facts, observed: Observed, retries: int | None
+) -> Verdict:
     crashed = _judge_life(condition, observed, facts, retries)
     if crashed is not None:
         return crashed

@@ -3,8 +3,8 @@
 Pure: time is an argument, I/O is somebody else's. One watch serves all gates on the container.
 Looks are short just after a start or an event and grow with age and with how many watches there
 are, so that many waiting services together stay cheap. The healthcheck may be run early, ahead of the
-engine's own interval: never two at once, with a pause of at least the last run's duration and at most the declared
-interval, and only once the declared ports listen.
+engine's own interval: never two at once, with a pause of at least the last run's duration and at most
+the declared interval, and only once the declared ports listen.
 """
 
 from __future__ import annotations

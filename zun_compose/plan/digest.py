@@ -64,7 +64,9 @@ def service_digests(
         ]
     for kind, uses in (("configs", service.configs), ("secrets", service.secrets)):
         if uses:
-            content[kind] = [{**_plain(use), "content": files.get(f"{kind}:{use.source}", "")} for use in uses]
+            content[kind] = [
+                {**_plain(use), "content": files.get(f"{kind}:{use.source}", "")} for use in uses
+            ]
     return {name: digest(value, salt) for name, value in content.items()}
 
 

@@ -40,9 +40,7 @@ def network_changes(network: Network, labels: dict[str, str]) -> tuple[str, ...]
     """Name the attributes of a network that changed; a network not made by us never counts as changed."""
     if not names.ours(labels):
         return ()
-    return digest.changed(
-        names.digests(labels), digest.network_digests(network, labels.get(names.SALT, ""))
-    )
+    return digest.changed(names.digests(labels), digest.network_digests(network, labels.get(names.SALT, "")))
 
 
 def volume_changes(volume: Volume, labels: dict[str, str]) -> tuple[str, ...]:

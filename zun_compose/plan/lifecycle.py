@@ -177,9 +177,7 @@ def _start(
     )
 
 
-def _stops(
-    stack: Stack | None, running: Collection[Observed], cause: str, grace: float | None
-) -> list[Step]:
+def _stops(stack: Stack | None, running: Collection[Observed], cause: str, grace: float | None) -> list[Step]:
     identities: dict[str, list[str]] = {}
     for seen in running:
         identities.setdefault(seen.service, []).append(f"stop {seen.service}-{seen.number} {seen.id[:12]}")

@@ -62,7 +62,8 @@ class Step:
     `needs` are ids of steps that must have succeeded, `after` of steps that must have ended either way.
     `handle` names the container meant: the engine's id of an existing one, or the name of one that this
     plan creates. `name` is the new name for rename, and the name to create under.
-    `mounts` are carried over anonymous volumes (create). `grace` seconds are for stop. `optional` failures do not fail the operation.
+    `mounts` are carried over anonymous volumes (create). `grace` seconds are for stop. `optional`
+    failures do not fail the operation.
     """
 
     id: str

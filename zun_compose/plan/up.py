@@ -118,11 +118,9 @@ class _Builder:
         keep, surplus = self._sort(service)
         for seen, cause in surplus:
             self._retire(seen, cause)
-        members = []
         gates = gates_of(service, self.within) if self.options.start else ()
         taken = {seen.number for seen in keep}
-        for seen in keep:
-            members.append(self._existing(service, seen, gates))
+        members = [self._existing(service, seen, gates) for seen in keep]
         number = 0
         while len(members) < service.replicas:
             number += 1
@@ -133,9 +131,7 @@ class _Builder:
     def orphans(self) -> None:
         """Remove containers of services that the file no longer has, if asked; else name them."""
         known = {*self.stack.services, *self.stack.inactive}
-        orphans = [
-            seen for name, group in self.existing.items() if name not in known for seen in group
-        ]
+        orphans = [seen for name, group in self.existing.items() if name not in known for seen in group]
         if not orphans:
             return
         if self.options.remove_orphans:
@@ -261,7 +257,8 @@ class _Builder:
             return cause
         for attachment in service.networks or ():
             if attachment.network in self.renewed:
-                return f'network "{attachment.network}" changed: {", ".join(self.renewed[attachment.network])}'
+                changes = ", ".join(self.renewed[attachment.network])
+                return f'network "{attachment.network}" changed: {changes}'
         for mode in (service.network_mode, service.pid, service.ipc):
             shared = (mode or "").removeprefix("service:") if (mode or "").startswith("service:") else None
             if shared in self.recreated:
@@ -332,7 +329,8 @@ class _Builder:
         needs: tuple[str, ...] = (),
     ) -> Step:
         shared = []
-        for mode in (service.network_mode, service.pid, service.ipc, *map(_volumes_service, service.volumes_from)):
+        modes = (service.network_mode, service.pid, service.ipc)
+        for mode in (*modes, *map(_volumes_service, service.volumes_from)):
             if (mode or "").startswith("service:"):
                 shared += self.creates.get((mode or "").removeprefix("service:"), [])
         identity = f"create {service.name}-{number}"

@@ -27,7 +27,10 @@ class Phase(StrEnum):
 
 @dataclass(slots=True)
 class Line:
-    """A step's state. `blockers` counts the steps and gates that it still waits for; `cause` says why it did not run."""
+    """A step's state. `blockers` counts what it still waits for; `cause` says why it did not run.
+
+    A `resting` line waits for another try.
+    """
 
     step: Step
     phase: Phase = Phase.PENDING

@@ -307,7 +307,7 @@ class Schedule:
             self._skip(line, f'"{gate.dependency}" {verdict.reason}', now)
 
     def _close_gates_on_skipped(self, name: str, now: float) -> list[Line]:
-        """Resolve the gates that a skipped service leaves behind, silently: the cause was told at its root."""
+        """Resolve the gates on a skipped service, silently: the cause was told at its root."""
         skip: list[Line] = []
         for state in self._gates.unresolved_on(name):
             if self._verdict(state.gate).word is not Word.NEVER:
@@ -368,7 +368,7 @@ class Schedule:
                 self._too_late(state, verdict, words, now)
 
     def _witness(self, gate: Gate) -> str | None:
-        """Return whose last words explain a failed gate: a container that ended, else any that was started."""
+        """Return whose last words explain a failed gate: a container that ended, else any started."""
         members = self.plan.fleet.get(gate.dependency, ())
         watched = [member.handle for member in members if member.handle in self._watches]
         for handle in watched:
