@@ -12,6 +12,8 @@ from zun_compose.model import Dependency, Service, Stack
 
 # Characters that mean nothing to mermaid inside quotes; all others become numeric entities.
 _MERMAID_PLAIN = re.compile(r"[^A-Za-z0-9 _.,:()/=-]")
+# Reducing a graph takes time in the square of its size.
+_REDUCIBLE = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -68,7 +70,7 @@ def as_dict(stack: Stack) -> dict[str, Any]:
     """A JSON-ready form.
 
     An edge is `implied` when its order follows from other edges too: drawings may leave it out, its
-    condition still holds.
+    condition still holds. In stacks of more than 1,000 services that is not worked out: null.
     """
     levels = generations(stack)
     depth = {name: number for number, level in enumerate(levels, 1) for name in level}
@@ -89,7 +91,7 @@ def as_dict(stack: Stack) -> dict[str, Any]:
                 "replicas": edge.replicas,
                 "external": edge.external,
                 "implicit": edge.implicit,
-                "implied": not edge.external and (name, edge.on) not in needed,
+                "implied": None if needed is None else not edge.external and (name, edge.on) not in needed,
                 "mark": str(edge.mark) if edge.mark is not None else None,
             }
             for name, service in stack.services.items()
@@ -153,10 +155,10 @@ def _label(edge: Dependency) -> str:
     return ", ".join(words)
 
 
-def _reduced(stack: Stack) -> frozenset[tuple[str, str]]:
-    """The edges that no chain of other edges implies."""
-    if not any(service.dependencies for service in stack.services.values()):
-        return frozenset()
+def _reduced(stack: Stack) -> frozenset[tuple[str, str]] | None:
+    """The edges that no chain of other edges implies; None if there are too many to tell in good time."""
+    if len(stack.services) > _REDUCIBLE:
+        return None
     import networkx
 
     from zun_compose.graph.cycles import build

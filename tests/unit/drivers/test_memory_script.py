@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from tests.unit.drivers.memory_stack import spec
 from zun_compose.container import PortKey
 from zun_compose.drivers.memory import (
     Failing,
@@ -139,11 +140,8 @@ def test_all_faults_of_a_stack_are_found_at_once() -> None:
 
 def test_a_wrong_fate_of_a_file_is_refused_at_creation() -> None:
     driver = MemoryDriver()
-    service = Service(name="db", fate={"exitcode": 1})
     with pytest.raises(Rejected, match='did you mean "exit_code"'):
-        driver.create(
-            ContainerSpec(name="s-db-1", stack="s", service=service, number=1, image="i", labels={})
-        )
+        driver.create(spec("db", fate={"exitcode": 1}))
     assert driver.list("s") == []
 
 
