@@ -19,9 +19,9 @@ import difflib
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from zun_compose import graph
-from zun_compose.assess import Seen, gate_status, look_at, stack_status, witness
 from zun_compose.container import Hint, LogLine, Observed
 from zun_compose.contents import Contents
 from zun_compose.driver import Driver, EventSource, Session, Signals, Subscription, Terminal, Waits
@@ -30,22 +30,17 @@ from zun_compose.model import Condition, Dependency, Stack
 from zun_compose.observation import observe
 from zun_compose.operation import Operation, Outcome, Sink
 from zun_compose.options import DownOptions, LogOptions, RunOptions, UpOptions
-from zun_compose.plan import (
-    Gate,
-    Plan,
-    Step,
-    Verb,
-    World,
-    plan_down,
-    plan_remove,
-    plan_restart,
-    plan_start,
-    plan_stop,
-    plan_up,
-)
 from zun_compose.plan.edges import gates_of
-from zun_compose.state import ReadyRecord, StateStore
-from zun_compose.status import GateStatus, StackStatus
+from zun_compose.plan.steps import Gate, Plan, Step, Verb
+from zun_compose.plan.up import plan_up
+from zun_compose.plan.world import World
+
+if TYPE_CHECKING:
+    from zun_compose.assess import Seen
+    from zun_compose.state import ReadyRecord, StateStore
+    from zun_compose.status import GateStatus, StackStatus
+
+# Imported on use, because `up` with nothing to do is mostly imports: what looks, stops or starts.
 
 __all__ = ["Engine", "Outcome", "Sink"]
 
@@ -79,12 +74,16 @@ class Engine:
 
     def status(self, stack: Stack | str, services: Sequence[str] = ()) -> StackStatus:
         """Look once at everything and judge it."""
+        from zun_compose.assess import stack_status
+
         seen, ready = self._look(stack)
         declared = None if isinstance(stack, str) else stack
         return stack_status(_name(stack), declared, seen, ready, services)
 
     def explain(self, stack: Stack, services: Sequence[str] = ()) -> tuple[GateStatus, ...]:
         """Return every edge of these services as it stands, with the last log lines behind those not open."""
+        from zun_compose.assess import gate_status, witness
+
         _known(stack, services)
         seen, _ = self._look(stack)
         by_service: dict[str, list[Seen]] = {}
@@ -149,6 +148,8 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Start existing containers in order, gates honoured."""
+        from zun_compose.plan.lifecycle import plan_start
+
         operation = self._operation(sink, cancel)
         with operation.locked(stack.name):
             world = observe(self.driver, stack)
@@ -166,6 +167,8 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Stop containers, dependents first; `timeout` is the grace in seconds."""
+        from zun_compose.plan.lifecycle import plan_stop
+
         operation = self._operation(sink, cancel)
         declared = _stack(stack)
         if declared is not None:
@@ -186,6 +189,8 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Outcome:
         """Stop and start again in order, gates honoured; dependents with `restart: true` too."""
+        from zun_compose.plan.lifecycle import plan_restart
+
         operation = self._operation(sink, cancel)
         with operation.locked(stack.name):
             world = observe(self.driver, stack)
@@ -237,6 +242,8 @@ class Engine:
         self, stack: Stack | str, services: Sequence[str] = (), *, stop: bool = False, volumes: bool = False
     ) -> Plan:
         """Plan `rm`; changes nothing."""
+        from zun_compose.plan.lifecycle import plan_remove
+
         declared = _stack(stack)
         if declared is not None:
             _known(declared, services)
@@ -256,6 +263,8 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> None:
         """Wait until a condition holds for running services; OperationError when never or too late."""
+        from zun_compose.plan.lifecycle import plan_start
+
         _known(stack, services)
         operation = self._operation(sink, cancel)
         world = observe(self.driver, stack)
@@ -379,10 +388,14 @@ class Engine:
         return Operation(self.driver, self._state, self._parallel, sink=sink, cancel=cancel)
 
     def _plan_down(self, stack: Stack | str, options: DownOptions) -> Plan:
+        from zun_compose.plan.down import plan_down
+
         world = observe(self.driver, _name(stack))
         return plan_down(_name(stack), _stack(stack), world, options)
 
     def _look(self, stack: Stack | str) -> tuple[list[Seen], Mapping[str, ReadyRecord]]:
+        from zun_compose.assess import look_at
+
         info = self.driver.engine()
         containers = self.driver.list(_name(stack))
         ready = self._state.ready(info.id, _name(stack)) if self._state is not None else {}

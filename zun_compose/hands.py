@@ -23,9 +23,10 @@ from zun_compose.events import Emitter, GateFailed, ImageProgress, Warned
 from zun_compose.model import Service, Stack
 from zun_compose.observe.commands import healthcheck, last_words
 from zun_compose.outside import AskOutside
-from zun_compose.plan import Plan, Step, Verb, World
 from zun_compose.plan.digest import network_digests, volume_digests
 from zun_compose.plan.divergence import image_of
+from zun_compose.plan.steps import Plan, Step, Verb
+from zun_compose.plan.world import World
 from zun_compose.readiness import effective_healthcheck
 from zun_compose.schedule import Action, Asked, Checked, Launch, Report, Saw, Sweep, Swept
 from zun_compose.sighting import Answer, Sighting

@@ -11,9 +11,9 @@ from zun_compose.contents import Contents
 from zun_compose.driver import Driver, Images, Networks, Renames, VirtualTime, Volumes
 from zun_compose.errors import NotFound
 from zun_compose.model import Service, Stack
-from zun_compose.plan import World
 from zun_compose.plan.divergence import image_of
 from zun_compose.plan.resources import used_networks, used_volumes
+from zun_compose.plan.world import World
 
 _ONE_BY_ONE = 3
 _AT_ONCE = 8

@@ -7,22 +7,28 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from zun_compose.contents import Contents
 from zun_compose.driver import Driver, EventSource, Subscription, VirtualTime
 from zun_compose.errors import Cancelled, NotFound, OperationError
 from zun_compose.events import Emitter, Event, Finished, GateFailed, Planned, Progress, ServiceChanged, Warned
-from zun_compose.execute import Hands, Shell, ThreadShell, VirtualShell, execute, hint_sink
-from zun_compose.hands import EngineHands
 from zun_compose.model import Condition, Dependency, Stack
 from zun_compose.observation import observe, side_by_side
 from zun_compose.options import OnFailure, UpOptions
-from zun_compose.plan import Plan, Verb, World, plan_up
 from zun_compose.plan.edges import scaled
-from zun_compose.plan.rollback import plan_discard, plan_rollback, plan_stop_started
-from zun_compose.schedule import Schedule
-from zun_compose.state import ReadyRecord, StateStore
+from zun_compose.plan.steps import Plan, Verb
+from zun_compose.plan.up import plan_up
+from zun_compose.plan.world import World
 from zun_compose.status import Readiness
+
+if TYPE_CHECKING:
+    from zun_compose.execute import Hands, Shell
+    from zun_compose.hands import EngineHands
+    from zun_compose.schedule import Schedule
+    from zun_compose.state import StateStore
+
+# What carries steps out is imported once there is a step: `up` with nothing to do is mostly imports.
 
 Sink = Callable[[Event], None]
 
@@ -135,7 +141,7 @@ class Operation:
         self._announce(plan)
         if world is None:
             world = World(engine=self._driver.engine())
-        hands = EngineHands(self._driver, plan, stack, world, self._emit, Contents())
+        hands = self._hands(stack, plan, world, Contents())
         schedule = self._execute(plan, stack, hands, wait_timeout=wait_timeout)
         self._keep_ready(name, plan, hands)
         if not part or schedule.failures or schedule.cancelled:
@@ -162,10 +168,10 @@ class Operation:
         if self._state is not None:
             self._state.remember(stack.name, self._driver.name, world.engine, None, stack.working_dir)
         wanted = scaled(stack, options.scale)
-        hands = EngineHands(self._driver, plan, wanted, world, self._emit, contents)
         if not plan.steps:
             self._emit(Finished(outcome="done", seconds=time.monotonic() - self._began))
             return Outcome(plan=plan, seconds=time.monotonic() - self._began)
+        hands = self._hands(wanted, plan, world, contents)
         schedule = self._execute(
             plan, wanted, hands, wait_timeout=options.wait_timeout, guard_exits=options.wait
         )
@@ -204,6 +210,9 @@ class Operation:
         wait_timeout: float | None = None,
         guard_exits: bool = False,
     ) -> Schedule:
+        from zun_compose.execute import execute
+        from zun_compose.schedule import Schedule
+
         shell = self._shell(hands)
         schedule = Schedule(
             plan,
@@ -223,7 +232,14 @@ class Operation:
             hands.close()
         return schedule
 
+    def _hands(self, stack: Stack | None, plan: Plan, world: World, contents: Contents) -> EngineHands:
+        from zun_compose.hands import EngineHands
+
+        return EngineHands(self._driver, plan, stack, world, self._emit, contents)
+
     def _shell(self, hands: EngineHands) -> Shell:
+        from zun_compose.execute import ThreadShell, VirtualShell
+
         if isinstance(self._driver, VirtualTime):
             return VirtualShell(self._driver, hands.latency)
         return ThreadShell(self._parallel)
@@ -233,12 +249,18 @@ class Operation:
         waited = any(gate.condition is not Condition.STARTED for step in plan.steps for gate in step.gates)
         if not waited or not isinstance(self._driver, EventSource):
             return None
+        from zun_compose.execute import hint_sink
+
         return self._driver.events(plan.stack, hint_sink(hands, shell))
 
     def _clean_up(
         self, plan: Plan, stack: Stack, schedule: Schedule, hands: EngineHands, options: UpOptions
     ) -> None:
         """Undo what the failure policy says; what never started goes in any case."""
+        from zun_compose.execute import execute
+        from zun_compose.plan.rollback import plan_discard, plan_rollback, plan_stop_started
+        from zun_compose.schedule import Schedule
+
         done = schedule.done()
         policy = OnFailure.KEEP if schedule.cancelled else options.on_failure
         plans = [plan_discard(plan, done)]
@@ -281,6 +303,8 @@ class Operation:
                 hands.seen.pop(handle, None)
 
         side_by_side(self._driver, look, [one for one in handles.values() if one not in hands.seen])
+        from zun_compose.state import ReadyRecord
+
         records = {
             hands.seen[handle].id: ReadyRecord(
                 started_at=hands.seen[handle].started_at,

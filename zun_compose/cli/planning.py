@@ -16,7 +16,7 @@ from zun_compose.options import PullPolicy, UpOptions
 
 if TYPE_CHECKING:
     from zun_compose.model import Stack
-    from zun_compose.plan import Plan
+    from zun_compose.plan.steps import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,9 +7,14 @@ whole `up` with nothing to do.
 
 from __future__ import annotations
 
-from zun_compose.graph.export import FORMATS, as_dict, as_json, dot, mermaid, text
+from typing import TYPE_CHECKING, Any
+
 from zun_compose.graph.order import check, closure, dependents, generations, order
-from zun_compose.graph.path import Link, critical_path
+
+if TYPE_CHECKING:
+    from zun_compose.graph.export import FORMATS, as_dict, as_json, dot, mermaid, text
+    from zun_compose.graph.path import Link, critical_path
+
 
 __all__ = [
     "FORMATS",
@@ -26,3 +31,24 @@ __all__ = [
     "order",
     "text",
 ]
+
+_LATER = {
+    "FORMATS": "export",
+    "as_dict": "export",
+    "as_json": "export",
+    "dot": "export",
+    "mermaid": "export",
+    "text": "export",
+    "Link": "path",
+    "critical_path": "path",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import drawings and paths on use: `up` needs neither."""
+    if name not in _LATER:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
