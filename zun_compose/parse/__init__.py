@@ -24,7 +24,9 @@ from zun_compose.parse.merge import unify
 from zun_compose.parse.request import Request
 from zun_compose.parse.rules import language
 from zun_compose.parse.source import Source
-from zun_compose.parse.tree import Faults, Map, clone
+from zun_compose.parse.tree import Faults, Map, clone, locate
+
+_NAME_HINT = "lower-case letters, digits, - and _, a letter or digit first"
 
 __all__ = ["Loaded", "Request", "Source", "dump", "load"]
 
@@ -66,7 +68,7 @@ def load(request: Request, source: Source) -> Loaded:
     unify(tree, language())
     env_files: list[str] = []
     consistency.resources(tree, faults)
-    explicit(tree)
+    normalize.explicit(tree)
     if request.normalize:
         normalize.defaults(tree)
     inactive = profiles.select(tree, found.profiles, request.services)
@@ -86,6 +88,7 @@ def load(request: Request, source: Source) -> Loaded:
         environment_files=found.environment_files,
         inactive={key: tuple(service.get("profiles") or ()) for key, service in inactive.items()},
         default_gate=request.default_gate,
+        lenient=request.lenient,
     )
     stack = bind(tree, frame, variables, faults)
     faults.check()
@@ -98,23 +101,11 @@ def load(request: Request, source: Source) -> Loaded:
     )
 
 
-def explicit(tree: Map) -> None:
-    """Remember which edges the file names itself, and which of them say nothing about their condition."""
-    for service in tree.get("services", {}).values():
-        edges = service.get("depends_on")
-        if edges:
-            service["#explicit"] = {
-                name: "long" if getattr(edge, "mark", None) is not None else "short" for name, edge in edges.items()
-            }
-
-
 def _name(request: Request, layers: Layers, found: Found, faults: Faults) -> str:
     given = request.name or found.variables.get("COMPOSE_PROJECT_NAME")
     if given:
         if not valid(given):
-            raise UsageError(
-                f'"{given}" is no stack name: lower-case letters, digits, - and _, a letter or digit first'
-            )
+            raise UsageError(f'"{given}" is no stack name: {_NAME_HINT}')
         return given
     said = None
     mark = None
@@ -126,12 +117,10 @@ def _name(request: Request, layers: Layers, found: Found, faults: Faults) -> str
                     text = expand(text, found.variables, lambda _: None) if request.interpolate else text
                 except (Invalid, Missing):
                     continue  # The interpolation phase names it with its place.
-                from zun_compose.parse.tree import locate
-
                 said, mark = normal(text), locate(document, ("name",))
     if said is not None:
         if not said:
-            faults.add("name", "the name makes no stack name", mark, "lower-case letters, digits, - and _, a letter or digit first")
+            faults.add("name", "the name makes no stack name", mark, _NAME_HINT)
         return said
     name = normal(posixpath.basename(found.folder))
     if not name:

@@ -1,4 +1,7 @@
-"""The checked, normalised tree to the frozen types of the model. Resources and the stack; services are next door."""
+"""The checked, normalised tree to the frozen types of the model: resources and the stack.
+
+Services are bound by bind_service.py.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ class Frame:
     environment_files: tuple[str, ...]
     inactive: Mapping[str, tuple[str, ...]]
     default_gate: Condition | None
+    lenient: bool = False
 
 
 def bind(tree: Map, frame: Frame, variables: Mapping[str, str], faults: Faults) -> Stack:
@@ -47,7 +51,9 @@ def bind(tree: Map, frame: Frame, variables: Mapping[str, str], faults: Faults) 
             gate = gate or said
         if "externals" in own:
             externals = reader.externals(own["externals"], ("x-zun", "externals"))
-    binder = Binder(tree, reader, faults, gate or Condition.STARTED, externals, frame.inactive)
+    binder = Binder(
+        tree, reader, faults, gate or Condition.STARTED, externals, frame.inactive, lenient=frame.lenient
+    )
     services: dict[str, Service] = {
         name: binder.service(name, service) for name, service in (tree.get("services") or {}).items()
     }
@@ -56,8 +62,14 @@ def bind(tree: Map, frame: Frame, variables: Mapping[str, str], faults: Faults) 
         services=binder.with_jobs(services),
         networks={key: _network(tree, key, entry) for key, entry in _section(tree, "networks")},
         volumes={key: _volume(tree, key, entry) for key, entry in _section(tree, "volumes")},
-        configs={key: _file(tree, "configs", key, entry, variables, faults) for key, entry in _section(tree, "configs")},
-        secrets={key: _file(tree, "secrets", key, entry, variables, faults) for key, entry in _section(tree, "secrets")},
+        configs={
+            key: _file(tree, "configs", key, entry, variables, faults)
+            for key, entry in _section(tree, "configs")
+        },
+        secrets={
+            key: _file(tree, "secrets", key, entry, variables, faults)
+            for key, entry in _section(tree, "secrets")
+        },
         externals=externals,
         inactive=frame.inactive,
         working_dir=frame.working_dir,
@@ -120,7 +132,9 @@ def _volume(tree: Map, key: str, entry: Map) -> Volume:
     )
 
 
-def _file(tree: Map, kind: str, key: str, entry: Map, variables: Mapping[str, str], faults: Faults) -> FileObject:
+def _file(
+    tree: Map, kind: str, key: str, entry: Map, variables: Mapping[str, str], faults: Faults
+) -> FileObject:
     content = entry.get("content")
     variable = entry.get("environment")
     if variable:

@@ -10,7 +10,20 @@ from zun_compose.parse.shorthand import text_of
 from zun_compose.parse.tree import Duration, Map, Size
 
 _SECTIONS = ("networks", "volumes", "secrets", "configs")
-_POINTERS = frozenset(("init", "scale", "replicas", "retries", "parallelism", "max_attempts", "attach", "count", "enable_ipv4", "enable_ipv6"))
+_POINTERS = frozenset(
+    (
+        "init",
+        "scale",
+        "replicas",
+        "retries",
+        "parallelism",
+        "max_attempts",
+        "attach",
+        "count",
+        "enable_ipv4",
+        "enable_ipv6",
+    )
+)
 _OWN = frozenset(("readiness",))
 
 
@@ -27,7 +40,9 @@ def canonical(tree: Map, stack: str, *, extensions: bool, escape: bool) -> dict[
     services = tree.get("services") or {}
     result["services"] = {render.text(name): render.service(services[name]) for name in sorted(services)}
     if extensions and tree.get("models"):
-        result["models"] = {render.text(name): render.resource("models", entry) for name, entry in tree["models"].items()}
+        result["models"] = {
+            render.text(name): render.resource("models", entry) for name, entry in tree["models"].items()
+        }
     for key in sorted(tree):
         if key.startswith("x-"):
             result[key] = render.raw(tree[key])
@@ -70,7 +85,9 @@ class _Render:
         for key, devices in (result.get("blkio_config") or {}).items():
             if isinstance(devices, list):
                 # docker compose prints these with the names of its own fields.
-                result["blkio_config"][key] = [{name.title(): item for name, item in device.items()} for device in devices]
+                result["blkio_config"][key] = [
+                    {name.title(): item for name, item in device.items()} for device in devices
+                ]
         for kind in ("configs", "secrets"):
             for mount in result.get(kind) or ():
                 _octal(mount)

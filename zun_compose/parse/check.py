@@ -75,8 +75,17 @@ class _Check:
                     break
             else:
                 found = "a date" if isinstance(value, Timestamp) else sorts(value)[0]
-                hint = "put it in quotes" if found == "a date" or (STRING in accepted and found not in (OBJECT, ARRAY, NULL)) else ""
-                self.fault(path, "type", f"{spell(path) or 'the file'} must be {_either(accepted)}, not {found}", hint)
+                hint = (
+                    "put it in quotes"
+                    if found == "a date" or (STRING in accepted and found not in (OBJECT, ARRAY, NULL))
+                    else ""
+                )
+                self.fault(
+                    path,
+                    "type",
+                    f"{spell(path) or 'the file'} must be {_either(accepted)}, not {found}",
+                    hint,
+                )
                 return
             if rule.words or rule.pattern or rule.minimum is not None or rule.maximum is not None:
                 self.detail(value, rule, path)
@@ -137,7 +146,13 @@ class _Check:
         rule = below.rule
         for index, item in enumerate(value):
             # Nearly all lists hold plain strings: skip the walk for them.
-            if type(item) is str and rule is not None and STRING in rule.types and not rule.words and not rule.pattern:
+            if (
+                type(item) is str
+                and rule is not None
+                and STRING in rule.types
+                and not rule.words
+                and not rule.pattern
+            ):
                 continue
             self.value(item, below, (*path, index))
         if node.rule is not None and node.rule.distinct and len(value) > 1:

@@ -51,12 +51,16 @@ def discover(request: Request, source: Source, faults: Faults, home: str) -> Fou
     if not files:
         files = _search(source, base or cwd)
     if not files:
-        raise UsageError(f'there is no stack file in "{base or cwd}" or above it (looked for {", ".join(NAMES)})')
+        raise UsageError(
+            f'there is no stack file in "{base or cwd}" or above it (looked for {", ".join(NAMES)})'
+        )
     folder = base or _folder(files, cwd)
     env.load(folder)
     profiles = request.profiles
     if not profiles:
-        profiles = tuple(word.strip() for word in env.values.get("COMPOSE_PROFILES", "").split(",") if word.strip())
+        profiles = tuple(
+            word.strip() for word in env.values.get("COMPOSE_PROFILES", "").split(",") if word.strip()
+        )
     return Found(
         files=files,
         folder=folder,
@@ -102,7 +106,13 @@ class _Variables:
     """The environment, and what .env files add to it."""
 
     def __init__(
-        self, request: Request, source: Source, faults: Faults, environment: dict[str, str], cwd: str, home: str
+        self,
+        request: Request,
+        source: Source,
+        faults: Faults,
+        environment: dict[str, str],
+        cwd: str,
+        home: str,
     ) -> None:
         self.source = source
         self.faults = faults

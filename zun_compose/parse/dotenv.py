@@ -6,7 +6,7 @@ No fault holds a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 
 from zun_compose.errors import Mark
 from zun_compose.parse.interpolate import Invalid, Missing, expand
@@ -33,7 +33,7 @@ class _Layers(Mapping[str, str]):
             raise KeyError(name)
         return value
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[str]:
         return iter({*self.outer, *self.own})
 
     def __len__(self) -> int:
@@ -125,7 +125,11 @@ class _Reader:
 
     def _value(self) -> str | None:
         end = self._line_end(self.position)
-        start = self.position + len(self.text[self.position : end]) - len(self.text[self.position : end].lstrip(" \t"))
+        start = (
+            self.position
+            + len(self.text[self.position : end])
+            - len(self.text[self.position : end].lstrip(" \t"))
+        )
         quote = self.text[start : start + 1]
         if quote not in ("'", '"'):
             value = self.text[self.position : end]
@@ -141,10 +145,7 @@ class _Reader:
             self.position = len(self.text)
             return None
         value = self.text[start + 1 : close]
-        if quote == '"':
-            value = self._expand(_unescape(value)) or ""
-        else:
-            value = value.replace("\\'", "'")
+        value = (self._expand(_unescape(value)) or "") if quote == '"' else value.replace("\\'", "'")
         self.position = self._line_end(close) + 1
         return value
 
@@ -180,6 +181,3 @@ def _escaped(match: re.Match[str]) -> str:
     if letter == "$":
         return "$$"
     return _ESCAPES.get(letter, match[0])
-
-
-Lookup = Callable[[str], str | None]

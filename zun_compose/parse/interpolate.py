@@ -96,13 +96,14 @@ def _braced(name: str, rest: str, variables: Mapping[str, str], unset: Seen, dep
     if operator == "?":
         if present:
             return value or ""
-        reason = expand(word, variables, unset, depth + 1)
-        raise Missing(f'variable "{name}" must be set' + (f": {reason}" if reason else ""))
+        # The reason is shown as it was written: what it refers to may be a secret.
+        expand(word, variables, unset, depth + 1)
+        raise Missing(f'variable "{name}" must be set' + (f": {word}" if word else ""))
     raise Invalid(f'"{rest[:1]}" may not follow a variable name')
 
 
 def interpolate(tree: Any, root: Node, variables: Mapping[str, str], faults: Faults) -> None:
-    """Replace all variables in a tree, in place, and cast strings where the attribute wants a number or boolean."""
+    """Replace all variables in a tree, in place; cast strings where a number or boolean is wanted."""
     _Walk(tree, variables, faults).enter(tree, root, ())
 
 
@@ -118,20 +119,19 @@ class _Walk:
     def enter(self, value: Any, node: Node | None, path: Path) -> None:
         if isinstance(value, dict):
             for key, item in value.items():
-                below = child(node, key)
-                if isinstance(item, str):
-                    if "$" in item or (below is not None and below.cast):
-                        value[key] = self.string(item, below, (*path, key))
-                elif isinstance(item, dict | list):
-                    self.enter(item, below, (*path, key))
-        elif isinstance(value, list):
+                if isinstance(item, str | dict | list):
+                    self.item(value, key, item, child(node, key), path)
+        else:
             below = item_of(node)
             for index, item in enumerate(value):
-                if isinstance(item, str):
-                    if "$" in item or (below is not None and below.cast):
-                        value[index] = self.string(item, below, (*path, index))
-                elif isinstance(item, dict | list):
-                    self.enter(item, below, (*path, index))
+                if isinstance(item, str | dict | list):
+                    self.item(value, index, item, below, path)
+
+    def item(self, owner: Any, key: str | int, item: Any, node: Node | None, path: Path) -> None:
+        if not isinstance(item, str):
+            self.enter(item, node, (*path, key))
+        elif "$" in item or (node is not None and node.cast):
+            owner[key] = self.string(item, node, (*path, key))
 
     def string(self, text: str, node: Node | None, path: Path) -> Any:
         try:
@@ -140,7 +140,9 @@ class _Walk:
             self.faults.at(self.tree, path, "variable", f"{spell(path)}: {error}")
             return text
         except Invalid as error:
-            self.faults.at(self.tree, path, "interpolation", f"{spell(path)}: {error}", "write $$ for a dollar sign")
+            self.faults.at(
+                self.tree, path, "interpolation", f"{spell(path)}: {error}", "write $$ for a dollar sign"
+            )
             return text
         if node is None or not node.cast:
             return result

@@ -31,7 +31,9 @@ def reason(error: OSError) -> str:
 class Layers:
     """One reading of a stack. `home` stands for ~ in paths."""
 
-    def __init__(self, source: Source, faults: Faults, home: str, *, expand: bool = True, resolve: bool = True) -> None:
+    def __init__(
+        self, source: Source, faults: Faults, home: str, *, expand: bool = True, resolve: bool = True
+    ) -> None:
         self.source = source
         self.faults = faults
         self.home = home
@@ -56,7 +58,9 @@ class Layers:
                 if isinstance(document, Map):
                     found.append(document)
                 else:
-                    self.faults.add("type", "the file must hold a mapping", locate(document, ()) or Mark(path, 1, 1))
+                    self.faults.add(
+                        "type", "the file must hold a mapping", locate(document, ()) or Mark(path, 1, 1)
+                    )
             self._texts[path] = found
         return found
 
@@ -75,9 +79,9 @@ class Layers:
             for document in self.taken(path):
                 if self.expand:
                     interpolate(document, language(), variables, self.faults)
-                self.version(document, path)
+                self._version(document, path)
                 _Extends(self, path, folder, variables).document(document)
-                self.include(document, path, folder, variables, within)
+                self._include(document, path, folder, variables, within)
                 merged = merge(merged, document, language(), self.faults) if merged else document
                 merged = unify(merged, language())
         before = len(self.faults.found)
@@ -87,12 +91,12 @@ class Layers:
         result: Map = merged
         return result
 
-    def version(self, document: Map, path: str) -> None:
+    def _version(self, document: Map, path: str) -> None:
         if isinstance(document.get("version"), str):
             del document["version"]
             self.faults.warn(f"{path}: the attribute version is obsolete and ignored")
 
-    def include(
+    def _include(
         self, document: Map, path: str, folder: str, variables: Mapping[str, str], within: tuple[str, ...]
     ) -> None:
         entries = document.pop("include", None)
@@ -105,9 +109,9 @@ class Layers:
             if not isinstance(entry, dict) or not entry.get("path"):
                 self.faults.add("include", "an include needs a path", mark)
                 continue
-            self.one_include(document, entry, mark, path, folder, variables, within)
+            self._one_include(document, entry, mark, path, folder, variables, within)
 
-    def one_include(
+    def _one_include(
         self,
         document: Map,
         entry: dict[str, Any],
@@ -120,7 +124,9 @@ class Layers:
         names = [str(name) for name in as_list(entry["path"])]
         remote = [name for name in names if paths.is_remote(name) or name.startswith("oci:")]
         if remote:
-            self.faults.add("unsupported", f'cannot include "{remote[0]}": only local files can be included', mark)
+            self.faults.add(
+                "unsupported", f'cannot include "{remote[0]}": only local files can be included', mark
+            )
             return
         files = tuple(paths.absolute(name, folder, self.home) for name in names)
         chain = (*within, path)
@@ -131,14 +137,14 @@ class Layers:
                 return
         directory = entry.get("project_directory")
         inner = paths.absolute(directory, folder, self.home) if directory else posixpath.dirname(files[0])
-        variables = self.include_variables(entry, inner, folder, variables, mark)
+        variables = self._include_variables(entry, inner, folder, variables, mark)
         if any(self.documents(file, mark) is None for file in files):
             return
         model = self.model(files, inner, variables, chain)
         for section in _SECTIONS:
-            self.take(document, model, section)
+            self._take(document, model, section)
 
-    def include_variables(
+    def _include_variables(
         self, entry: dict[str, Any], inner: str, folder: str, variables: Mapping[str, str], mark: Mark | None
     ) -> Mapping[str, str]:
         given = entry.get("env_file")
@@ -147,9 +153,9 @@ class Layers:
             files = [default] if self.source.exists(default) and not self.source.is_dir(default) else []
         else:
             files = [paths.absolute(str(name), folder, self.home) for name in as_list(given)]
-        return self.variables(files, variables, mark)
+        return self._variables(files, variables, mark)
 
-    def variables(self, files: list[str], outer: Mapping[str, str], mark: Mark | None) -> dict[str, str]:
+    def _variables(self, files: list[str], outer: Mapping[str, str], mark: Mark | None) -> dict[str, str]:
         """Return `outer` with what the files add to it; the outer value wins."""
         found: dict[str, str] = {}
         for file in files:
@@ -161,7 +167,7 @@ class Layers:
             found.update(dotenv.read(content, file, {**found, **outer}, self.faults))
         return {**found, **outer}
 
-    def take(self, document: Map, model: Map, section: str) -> None:
+    def _take(self, document: Map, model: Map, section: str) -> None:
         added = model.get(section)
         if not isinstance(added, dict):
             return
@@ -174,7 +180,7 @@ class Layers:
             elif (own[name] or {}) != (value or {}):
                 self.faults.add(
                     "include_conflict",
-                    f'{section}.{name} is also defined by an included file',
+                    f"{section}.{name} is also defined by an included file",
                     locate(own, (name,), key=True),
                     "override it in a further file, or rename one of them",
                 )

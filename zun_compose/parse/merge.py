@@ -10,7 +10,10 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from zun_compose.parse.rules import Node, Rule, child, item_of
-from zun_compose.parse.tree import Faults, Map, Path, Seq, clone, spell
+from zun_compose.parse.tree import Faults, Map, Path, Place, Seq, clone, mark_of, spell
+from zun_compose.parse.volumes import split_volume
+
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what an unsaid address stands for
 
 
 def merge(base: Any, over: Any, node: Node | None, faults: Faults, path: Path = ()) -> Any:
@@ -25,19 +28,19 @@ def merge(base: Any, over: Any, node: Node | None, faults: Faults, path: Path = 
     if isinstance(base, list) and isinstance(over, list):
         return _append(base, over)
     if isinstance(base, dict | list) and type(base) is not type(over):
-        faults.add("merge", f"cannot lay {_sort(over)} over {_sort(base)}: {spell(path)}", _mark(over))
+        faults.add(
+            "merge",
+            f"cannot lay {_sort(over)} over {_sort(base)}: {spell(path)}",
+            mark_of(getattr(over, "mark", None)),
+        )
         return base
     return clone(over)
 
 
-def _mark(value: Any) -> Any:
-    from zun_compose.parse.tree import mark_of
-
-    return mark_of(getattr(value, "mark", None))
-
-
 def _sort(value: Any) -> str:
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a single value"
+    return (
+        "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a single value"
+    )
 
 
 def _empty(value: Any) -> bool:
@@ -46,7 +49,9 @@ def _empty(value: Any) -> bool:
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
-def _mappings(base: dict[str, Any], over: dict[str, Any], node: Node | None, faults: Faults, path: Path) -> Any:
+def _mappings(
+    base: dict[str, Any], over: dict[str, Any], node: Node | None, faults: Faults, path: Path
+) -> Any:
     if isinstance(over, Map):
         for key in (*over.reset, *over.override):
             base.pop(key, None)
@@ -69,7 +74,9 @@ def _append(base: list[Any], over: list[Any]) -> Seq:
     marks = getattr(over, "marks", [])
     for item in over:
         result.append(clone(item))
-    result.marks = [*result.marks, *marks] if len(result.marks) == len(base) and len(marks) == len(over) else []
+    result.marks = (
+        [*result.marks, *marks] if len(result.marks) == len(base) and len(marks) == len(over) else []
+    )
     return result
 
 
@@ -101,8 +108,6 @@ def as_pairs(value: Any) -> Any:
         name, separator, text = item.partition("=")
         result[name] = text if separator else None
         if index < len(marks):
-            from zun_compose.parse.tree import Place
-
             result.places[name] = Place(marks[index], marks[index])
     return result
 
@@ -133,8 +138,6 @@ def as_keys(value: Any, make: Callable[[], Any]) -> Any:
             return value
         result[item] = make()
         if index < len(marks):
-            from zun_compose.parse.tree import Place
-
             result.places[item] = Place(marks[index], marks[index])
     return result
 
@@ -238,7 +241,7 @@ _SPECIAL: dict[str, Callable[[Any, Any, Any, Faults, Path], Any]] = {
 
 
 def unify(value: Any, node: Node | None) -> Any:
-    """Drop list entries that a later entry of the same identity replaces, in place; the place of the first stays."""
+    """Drop list entries that a later one of the same identity replaces; the place of the first stays."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(item, dict | list):
@@ -287,7 +290,7 @@ def _text_identity(item: Any) -> Hashable:
 def _port_identity(item: Any) -> Hashable:
     if isinstance(item, dict):
         return (
-            item.get("host_ip") or "0.0.0.0",
+            item.get("host_ip") or _ANY_ADDRESS,
             str(item.get("published") or ""),
             str(item.get("target") or ""),
             item.get("protocol") or "tcp",
@@ -300,8 +303,6 @@ def _volume_identity(item: Any) -> Hashable:
         target = item.get("target")
         return target if isinstance(target, str) else None
     if isinstance(item, str):
-        from zun_compose.parse.shorthand import split_volume
-
         return split_volume(item)[1]
     return None
 

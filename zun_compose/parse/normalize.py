@@ -1,5 +1,6 @@
-"""Fills in what a stack file leaves unsaid: the default network, engine names, build defaults, implied edges,
-what env_file and label_file hold.
+"""Fills in what a stack file leaves unsaid.
+
+The default network, engine names, build defaults, implied edges, what env_file and label_file hold.
 
 Runs on a tree in long form, in place. Files are read through the Source only.
 """
@@ -13,7 +14,7 @@ from typing import Any
 from zun_compose.parse import dotenv
 from zun_compose.parse.layers import reason
 from zun_compose.parse.source import Source
-from zun_compose.parse.tree import Faults, Map, Path, locate
+from zun_compose.parse.tree import Faults, Map, Path
 
 _NAMESPACES = ("network_mode", "ipc", "pid", "uts", "cgroup")
 
@@ -36,64 +37,77 @@ def environment(
 
     `files` gets the paths of the env files that were read.
     """
-    read: dict[tuple[str, Any], dict[str, str]] = {}
+    folder = _Folding(tree, source, variables, faults, files)
     for name, service in tree.get("services", {}).items():
-        own = service.get("environment")
-        if own:
-            for key, value in own.items():
-                if value is None and key in variables:
-                    own[key] = variables[key]
+        folder.environment(name, service)
+        folder.labels(name, service)
+
+
+class _Folding:
+    """Reads the files that services name; each once, unless what it refers to differs."""
+
+    def __init__(
+        self, tree: Map, source: Source, variables: Mapping[str, str], faults: Faults, files: list[str]
+    ) -> None:
+        self.tree = tree
+        self.source = source
+        self.variables = variables
+        self.faults = faults
+        self.files = files
+        self.known: dict[tuple[str, Any], dict[str, str]] = {}
+
+    def environment(self, name: str, service: Map) -> None:
+        own = service.get("environment") or {}
+        for key, value in own.items():
+            if value is None and key in self.variables:
+                own[key] = self.variables[key]
+        given = {key: value for key, value in own.items() if value is not None}
         folded: dict[str, str] = {}
-        for index, entry in enumerate(service.pop("env_file", None) or ()):
-            path = entry["path"]
-            kind = entry.get("format")
-            path_of: Path = ("services", name, "env_file", index)
-            if kind not in (None, "", "raw"):
-                faults.at(tree, path_of, "env_file", f'service "{name}": unknown env_file format "{kind}"', "leave it out, or raw")
-                continue
-            if not source.exists(path):
+        for index, entry in enumerate(service.get("env_file") or ()):
+            place: Path = ("services", name, "env_file", index)
+            kind = entry.get("format") or None
+            if kind not in (None, "raw"):
+                what = f'service "{name}": unknown env_file format "{kind}"'
+                self.faults.at(self.tree, place, "env_file", what, "leave it out, or raw")
+            elif not self.source.exists(entry["path"]):
                 if entry.get("required", True):
-                    mark = locate(service, ()) or locate(tree, ("services", name))
-                    faults.add("env_file", f'service "{name}": there is no env file "{path}"', mark)
-                continue
-            if path not in files:
-                files.append(path)
-            folded.update(_env_file(path, kind, source, variables, own or {}, faults, read))
+                    what = f'service "{name}": there is no env file "{entry["path"]}"'
+                    self.faults.at(self.tree, place, "env_file", what, "required: false lets it be missing")
+            else:
+                if entry["path"] not in self.files:
+                    self.files.append(entry["path"])
+                folded.update(self.read(entry["path"], kind, given))
+        service.pop("env_file", None)
         if folded:
             service["environment"] = _over(folded, own)
-        labels: dict[str, str] = {}
-        for path in service.pop("label_file", None) or ():
-            if not source.exists(path):
-                faults.add("label_file", f'service "{name}": there is no label file "{path}"', locate(tree, ("services", name)))
-                continue
-            labels.update(_env_file(path, None, source, variables, {}, faults, read))
-        if labels:
-            service["labels"] = _over(labels, service.get("labels"))
 
+    def labels(self, name: str, service: Map) -> None:
+        folded: dict[str, str] = {}
+        for index, path in enumerate(service.get("label_file") or ()):
+            if self.source.exists(path):
+                folded.update(self.read(path, None, {}))
+            else:
+                what = f'service "{name}": there is no label file "{path}"'
+                self.faults.at(self.tree, ("services", name, "label_file", index), "label_file", what)
+        service.pop("label_file", None)
+        if folded:
+            service["labels"] = _over(folded, service.get("labels"))
 
-def _env_file(
-    path: str,
-    kind: Any,
-    source: Source,
-    variables: Mapping[str, str],
-    own: Mapping[str, str | None],
-    faults: Faults,
-    read: dict[tuple[str, Any], dict[str, str]],
-) -> dict[str, str]:
-    given = {key: value for key, value in own.items() if value is not None}
-    key = (path, kind)
-    if not given and key in read:
-        return read[key]
-    try:
-        content = source.read(path)
-    except OSError as error:
-        faults.add("env_file", f'cannot read "{path}": {reason(error)}')
-        return {}
-    outer = {**given, **variables}
-    found = dotenv.raw(content, path, outer, faults) if kind == "raw" else dotenv.read(content, path, outer, faults)
-    if not given:
-        read[key] = found
-    return found
+    def read(self, path: str, kind: str | None, given: Mapping[str, str]) -> dict[str, str]:
+        key = (path, kind)
+        if not given and key in self.known:
+            return self.known[key]
+        try:
+            content = self.source.read(path)
+        except OSError as error:
+            self.faults.add("env_file", f'cannot read "{path}": {reason(error)}')
+            return {}
+        outer = {**given, **self.variables}
+        parse = dotenv.raw if kind == "raw" else dotenv.read
+        found = parse(content, path, outer, self.faults)
+        if not given:
+            self.known[key] = found
+        return found
 
 
 def _over(folded: Mapping[str, str], own: Any) -> Map:
@@ -148,7 +162,7 @@ def _service(service: Map, variables: Mapping[str, str]) -> bool:
     return joined
 
 
-def _build(build: Map, variables: Mapping[str, str]) -> None:
+def _build(build: dict[str, Any], variables: Mapping[str, str]) -> None:
     if "context" not in build:
         build["context"] = "."
     if "dockerfile" not in build and not build.get("dockerfile_inline"):
@@ -163,16 +177,24 @@ def _build(build: Map, variables: Mapping[str, str]) -> None:
                     del arguments[key]
 
 
+def explicit(tree: Map) -> None:
+    """Remember which edges the file names itself, and which of them say nothing about their condition."""
+    for service in tree.get("services", {}).values():
+        edges = service.get("depends_on")
+        if edges:
+            service["#explicit"] = {
+                name: "long" if "condition" in getattr(edge, "places", ()) else "short"
+                for name, edge in edges.items()
+            }
+
+
 def implied(service: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """Return the services that others of the attributes need, and whether their restart matters."""
-    found: list[tuple[str, bool]] = []
-    for link in service.get("links") or ():
-        found.append((link.partition(":")[0], True))
+    found = [(link.partition(":")[0], True) for link in service.get("links") or ()]
     for key in _NAMESPACES:
         mode = service.get(key)
         if isinstance(mode, str) and mode.startswith("service:"):
             found.append((mode[len("service:") :], True))
-    for origin in service.get("volumes_from") or ():
-        if not origin.startswith("container:"):
-            found.append((origin.partition(":")[0], False))
+    origins = [origin for origin in service.get("volumes_from") or () if not origin.startswith("container:")]
+    found.extend((origin.partition(":")[0], False) for origin in origins)
     return found

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from typing import Any
 
-from zun_compose.parse.shorthand import is_path, split_volume
+from zun_compose.parse.volumes import is_path, split_volume
 
 _REMOTE = re.compile(r"(?:[a-z][a-z0-9+.-]*://|github\.com/|git@)", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -103,28 +104,19 @@ class _Resolver:
                 build["context"] = self.context(build["context"])
             elif self.contexts and "context" not in build:
                 build["context"] = self.path(".")
-            contexts = build.get("additional_contexts")
-            if isinstance(contexts, dict):
-                for name, value in contexts.items():
-                    if isinstance(value, str):
-                        contexts[name] = self.named_context(value)
-            elif isinstance(contexts, list):
-                for index, item in enumerate(contexts):
-                    if isinstance(item, str) and "=" in item:
-                        name, _, value = item.partition("=")
-                        contexts[index] = f"{name}={self.named_context(value)}"
-            self.ssh(build.get("ssh"))
+            self.values(build.get("additional_contexts"), self.named_context)
+            self.values(build.get("ssh"), self.path)
 
-    def ssh(self, ssh: Any) -> None:
-        if isinstance(ssh, dict):
-            for name, value in ssh.items():
+    def values(self, pairs: Any, convert: Callable[[str], str]) -> None:
+        if isinstance(pairs, dict):
+            for name, value in pairs.items():
                 if isinstance(value, str) and value:
-                    ssh[name] = self.path(value)
-        elif isinstance(ssh, list):
-            for index, item in enumerate(ssh):
+                    pairs[name] = convert(value)
+        elif isinstance(pairs, list):
+            for index, item in enumerate(pairs):
                 if isinstance(item, str) and "=" in item:
                     name, _, value = item.partition("=")
-                    ssh[index] = f"{name}={self.path(value)}"
+                    pairs[index] = f"{name}={convert(value)}"
 
     def context(self, text: str) -> str:
         return text if is_remote(text) or not text else self.path(text)
@@ -135,4 +127,6 @@ class _Resolver:
 
 def _entries(tree: dict[str, Any], key: str) -> list[dict[str, Any]]:
     section = tree.get(key)
-    return [entry for entry in section.values() if isinstance(entry, dict)] if isinstance(section, dict) else []
+    return (
+        [entry for entry in section.values() if isinstance(entry, dict)] if isinstance(section, dict) else []
+    )

@@ -27,25 +27,34 @@ class Reader:
         self.tree = tree
         self.faults = faults
 
-    def fault(self, path: Path, what: str, hint: str = "", *, key: bool = False, code: str = "value") -> None:
+    def _fault(
+        self, path: Path, what: str, hint: str = "", *, key: bool = False, code: str = "value"
+    ) -> None:
         self.faults.at(self.tree, path, code, f"{spell(path)} {what}", hint, key=key)
 
     def keys(self, value: Any, allowed: Iterable[str], path: Path) -> bool:
         """Check that a value is a mapping with known keys only."""
         if not isinstance(value, dict):
-            self.fault(path, "must be a mapping", code="type")
+            self._fault(path, "must be a mapping", code="type")
             return False
         known = tuple(allowed)
         for key in value:
             if key not in known:
                 what = f'{spell(path)} has no attribute "{key}"'
-                self.faults.at(self.tree, (*path, key), "unknown_key", what, near(key, known) or "one of: " + ", ".join(known), key=True)
+                self.faults.at(
+                    self.tree,
+                    (*path, key),
+                    "unknown_key",
+                    what,
+                    near(key, known) or "one of: " + ", ".join(known),
+                    key=True,
+                )
         return True
 
     def seconds(self, value: Any, path: Path) -> float | None:
         """Read a duration; a bare number is seconds."""
         if isinstance(value, bool) or value is None:
-            self.fault(path, 'must be a duration such as "5s"')
+            self._fault(path, 'must be a duration such as "5s"')
             return None
         try:
             found = float(value) if isinstance(value, int | float) else units.duration(str(value)).seconds
@@ -53,10 +62,10 @@ class Reader:
             try:
                 found = float(str(value))
             except ValueError:
-                self.fault(path, 'must be a duration such as "5s"')
+                self._fault(path, 'must be a duration such as "5s"')
                 return None
         if not 0 <= found < 1e9:
-            self.fault(path, "is out of range")
+            self._fault(path, "is out of range")
             return None
         return found
 
@@ -65,7 +74,7 @@ class Reader:
         if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            self.fault(path, f"must be a whole number of at least {least}")
+            self._fault(path, f"must be a whole number of at least {least}")
             return None
         return value
 
@@ -74,83 +83,97 @@ class Reader:
         if isinstance(value, str) and re.fullmatch(r"\d{1,5}", value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
-            self.fault(path, "must be a port from 1 to 65535")
+            self._fault(path, "must be a port from 1 to 65535")
             return None
         return value
 
     def probes(self, value: Any, path: Path, *, external: bool = False) -> tuple[Probe, ...]:
         """Read one probe or a list of them."""
         if isinstance(value, list):
-            found = [self.probe(item, (*path, index), external) for index, item in enumerate(value)]
+            found = [self._probe(item, (*path, index), external) for index, item in enumerate(value)]
         else:
-            found = [self.probe(value, path, external)]
+            found = [self._probe(value, path, external)]
         return tuple(probe for probe in found if probe is not None)
 
-    def probe(self, value: Any, path: Path, external: bool) -> Probe | None:
+    def _probe(self, value: Any, path: Path, external: bool) -> Probe | None:
         if isinstance(value, str) and value == "listening":
             value = {"listening": True}
         if not self.keys(value, (*_KINDS, *_TIMING), path):
             return None
         kinds = [kind for kind in _KINDS if kind in value]
         if len(kinds) != 1:
-            self.fault(path, "needs exactly one of " + ", ".join(_KINDS), code="missing" if not kinds else "conflict")
+            self._fault(
+                path, "needs exactly one of " + ", ".join(_KINDS), code="missing" if not kinds else "conflict"
+            )
             return None
-        fields: dict[str, Any] = {}
-        for name in ("interval", "timeout", "deadline"):
-            if name in value:
-                seconds = self.seconds(value[name], (*path, name))
-                if seconds is not None and (seconds > 0 or name == "interval"):
-                    fields[name] = seconds
-                elif seconds is not None:
-                    self.fault((*path, name), "must be more than 0")
-        if "successes" in value:
-            fields["successes"] = self.count(value["successes"], (*path, "successes"), 1) or 1
+        fields = self._timing(value, path)
         kind = ProbeKind(kinds[0])
         inner = (*path, kind.value)
         if external and kind not in (ProbeKind.TCP, ProbeKind.HTTP):
-            self.fault(inner, "cannot ask something outside the stack", "use tcp or http")
+            self._fault(inner, "cannot ask something outside the stack", "use tcp or http")
             return None
         before = len(self.faults.found)
         fields.update(getattr(self, f"_{kind.value}")(value[kind.value], inner, external))
         if external and not fields.get("host"):
-            self.fault(inner, "needs a host")
+            self._fault(inner, "needs a host")
         if len(self.faults.found) > before:
             return None
         return Probe(kind=kind, mark=locate(self.tree, path), **fields)
+
+    def _timing(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for name in ("interval", "timeout", "deadline"):
+            if name in value:
+                seconds = self.seconds(value[name], (*path, name))
+                if seconds == 0:
+                    self._fault((*path, name), "must be more than 0")
+                elif seconds is not None:
+                    fields[name] = seconds
+        if "successes" in value:
+            fields["successes"] = self.count(value["successes"], (*path, "successes"), 1) or 1
+        return fields
 
     def _listening(self, value: Any, path: Path, external: bool) -> dict[str, Any]:
         if value is True:
             return {}
         if value is False or value is None:
-            self.fault(path, "must be true, a port or a list of ports")
+            self._fault(path, "must be true, a port or a list of ports")
             return {}
         items = value if isinstance(value, list) else [value]
-        ports = [self.port(item, (*path, index) if isinstance(value, list) else path) for index, item in enumerate(items)]
+        ports = [
+            self.port(item, (*path, index) if isinstance(value, list) else path)
+            for index, item in enumerate(items)
+        ]
         return {"ports": tuple(port for port in ports if port is not None)}
 
     def _tcp(self, value: Any, path: Path, external: bool) -> dict[str, Any]:
         if isinstance(value, dict):
             self.keys(value, ("host", "port"), path)
             if "port" not in value:
-                self.fault(path, "needs a port", code="missing")
+                self._fault(path, "needs a port", code="missing")
                 return {}
-            return {"port": self.port(value["port"], (*path, "port")), **self.host(value, path, external)}
+            return {"port": self.port(value["port"], (*path, "port")), **self._host(value, path, external)}
         if isinstance(value, str):
             match = _HOST_PORT.fullmatch(value)
             if match is not None:
                 host = match["six"] or match["host"]
-                return {"port": self.port(match["port"], path), **self.host({"host": host} if host else {}, path, external)}
+                return {
+                    "port": self.port(match["port"], path),
+                    **self._host({"host": host} if host else {}, path, external),
+                }
         return {"port": self.port(value, path)}
 
-    def host(self, value: Mapping[str, Any], path: Path, external: bool) -> dict[str, Any]:
+    def _host(self, value: Mapping[str, Any], path: Path, external: bool) -> dict[str, Any]:
         host = value.get("host")
         if host is None:
             return {}
         if not external:
-            self.fault(path, "cannot name a host: a probe asks the service's own container", "use x-zun externals")
+            self._fault(
+                path, "cannot name a host: a probe asks the service's own container", "use x-zun externals"
+            )
             return {}
         if not isinstance(host, str) or not re.fullmatch(r"[A-Za-z0-9._:%-]+", host):
-            self.fault((*path, "host"), "must be a host name or address")
+            self._fault((*path, "host"), "must be a host name or address")
             return {}
         return {"host": host}
 
@@ -158,104 +181,114 @@ class Reader:
         if isinstance(value, int) and not isinstance(value, bool):
             return {"port": self.port(value, path)}
         if isinstance(value, str):
-            return self.url(value, path, external)
+            return self._url(value, path, external)
         if not self.keys(value, _HTTP, path):
             return {}
-        fields: dict[str, Any] = self.host(value, path, external)
-        scheme = value.get("scheme", "http")
-        if scheme not in ("http", "https"):
-            self.fault((*path, "scheme"), "must be http or https")
-        fields["scheme"] = scheme
+        return {
+            **self._host(value, path, external),
+            **self._place(value, path, external),
+            **self._expectation(value, path),
+        }
+
+    def _place(self, value: Mapping[str, Any], path: Path, external: bool) -> dict[str, Any]:
+        fields: dict[str, Any] = {"scheme": value.get("scheme", "http"), "path": value.get("path", "/")}
+        if fields["scheme"] not in ("http", "https"):
+            self._fault((*path, "scheme"), "must be http or https")
         if "port" in value:
             fields["port"] = self.port(value["port"], (*path, "port"))
         elif external:
-            fields["port"] = 443 if scheme == "https" else 80
+            fields["port"] = 443 if fields["scheme"] == "https" else 80
         else:
-            self.fault(path, "needs a port", code="missing")
-        target = value.get("path", "/")
-        if not isinstance(target, str) or not target.startswith("/") or re.search(r"[\s\x00-\x1f]", target):
-            self.fault((*path, "path"), "must start with / and hold no blanks")
-        fields["path"] = target
-        method = str(value.get("method", "GET")).upper()
-        if not re.fullmatch(r"[A-Z]{1,16}", method):
-            self.fault((*path, "method"), "is no HTTP method")
-        fields["method"] = method
-        if "status" in value:
-            fields["statuses"] = self.statuses(value["status"], (*path, "status"))
-        if "headers" in value:
-            fields["headers"] = self.headers(value["headers"], (*path, "headers"))
-        if "body" in value:
-            fields["body"] = self.regex(value["body"], (*path, "body"))
+            self._fault(path, "needs a port", code="missing")
+        target = fields["path"]
+        if not isinstance(target, str) or not re.fullmatch(r"/[^\s\x00-\x1f]*", target):
+            self._fault((*path, "path"), "must start with / and hold no blanks")
         return fields
 
-    def url(self, value: str, path: Path, external: bool) -> dict[str, Any]:
+    def _expectation(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        fields: dict[str, Any] = {"method": str(value.get("method", "GET")).upper()}
+        if not re.fullmatch(r"[A-Z]{1,16}", fields["method"]):
+            self._fault((*path, "method"), "is no HTTP method")
+        if "status" in value:
+            fields["statuses"] = self._statuses(value["status"], (*path, "status"))
+        if "headers" in value:
+            fields["headers"] = self._headers(value["headers"], (*path, "headers"))
+        if "body" in value:
+            fields["body"] = self._regex(value["body"], (*path, "body"))
+        return fields
+
+    def _url(self, value: str, path: Path, external: bool) -> dict[str, Any]:
         text = value if "://" in value else f"http://{value}"
         try:
             parts = urlsplit(text)
             port = parts.port
         except ValueError:
-            self.fault(path, "is no address", 'such as ":8080/healthz"')
+            self._fault(path, "is no address", 'such as ":8080/healthz"')
             return {}
         if parts.scheme not in ("http", "https") or parts.username is not None or re.search(r"\s", value):
-            self.fault(path, "is no address", 'such as ":8080/healthz"')
+            self._fault(path, "is no address", 'such as ":8080/healthz"')
             return {}
         fields: dict[str, Any] = {"scheme": parts.scheme}
         if parts.hostname:
-            fields.update(self.host({"host": parts.hostname}, path, external))
+            fields.update(self._host({"host": parts.hostname}, path, external))
         if port is None and not external:
-            self.fault(path, "needs a port", 'such as ":8080/healthz"', code="missing")
+            self._fault(path, "needs a port", 'such as ":8080/healthz"', code="missing")
         fields["port"] = port if port is not None else 443 if parts.scheme == "https" else 80
         fields["path"] = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return fields
 
-    def statuses(self, value: Any, path: Path) -> tuple[tuple[int, int], ...]:
+    def _statuses(self, value: Any, path: Path) -> tuple[tuple[int, int], ...]:
         found = []
         for item in value if isinstance(value, list) else [value]:
             match = re.fullmatch(r"(\d{3})(?:\s*-\s*(\d{3}))?", str(item))
             if match is None or isinstance(item, bool):
-                self.fault(path, 'must be a status such as 200, "200-299", or a list of them')
+                self._fault(path, 'must be a status such as 200, "200-299", or a list of them')
                 continue
             low = int(match[1])
             high = int(match[2] or match[1])
             if high < low:
-                self.fault(path, "runs backwards")
+                self._fault(path, "runs backwards")
             found.append((low, high))
         if not found:
-            self.fault(path, "must not be empty")
+            self._fault(path, "must not be empty")
         return tuple(found)
 
-    def headers(self, value: Any, path: Path) -> Mapping[str, str]:
+    def _headers(self, value: Any, path: Path) -> Mapping[str, str]:
         if not isinstance(value, dict):
-            self.fault(path, "must be a mapping", code="type")
+            self._fault(path, "must be a mapping", code="type")
             return {}
         found = {}
         for name, item in value.items():
             text = "" if item is None else str(item)
             if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or re.search(r"[\r\n\x00]", text):
-                self.fault((*path, name), "is no valid header")
+                self._fault((*path, name), "is no valid header")
             found[name] = text
         return found
 
     def _exec(self, value: Any, path: Path, external: bool) -> dict[str, Any]:
         if isinstance(value, str) and value.strip():
             return {"command": ("CMD-SHELL", value)}
-        if isinstance(value, list) and value and all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in value):
+        if (
+            isinstance(value, list)
+            and value
+            and all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in value)
+        ):
             words = tuple(str(item) for item in value)
             return {"command": words if words[0] in ("CMD", "CMD-SHELL") else ("CMD", *words)}
-        self.fault(path, "must be a command: a list of words, or a line for the shell")
+        self._fault(path, "must be a command: a list of words, or a line for the shell")
         return {}
 
     def _log(self, value: Any, path: Path, external: bool) -> dict[str, Any]:
-        return {"pattern": self.regex(value, path)}
+        return {"pattern": self._regex(value, path)}
 
-    def regex(self, value: Any, path: Path) -> str | None:
+    def _regex(self, value: Any, path: Path) -> str | None:
         if not isinstance(value, str) or not value:
-            self.fault(path, "must be a regular expression")
+            self._fault(path, "must be a regular expression")
             return None
         try:
             re.compile(value)
         except (re.error, RecursionError, OverflowError) as error:
-            self.fault(path, f"is no regular expression: {error}")
+            self._fault(path, f"is no regular expression: {error}")
             return None
         return value
 
@@ -266,14 +299,18 @@ class Reader:
                 if word in Condition._value2member_map_:
                     return Condition(word)
         words = [condition.value.removeprefix("service_") for condition in Condition]
-        self.fault(path, f'cannot be "{value}"', near(str(value).removeprefix("service_"), words) or "one of: " + ", ".join(words))
+        self._fault(
+            path,
+            f'cannot be "{value}"',
+            near(str(value).removeprefix("service_"), words) or "one of: " + ", ".join(words),
+        )
         return None
 
     def externals(self, value: Any, path: Path) -> dict[str, External]:
         """Read x-zun externals."""
         found: dict[str, External] = {}
         if not isinstance(value, dict):
-            self.fault(path, "must be a mapping", code="type")
+            self._fault(path, "must be a mapping", code="type")
             return found
         for name, entry in value.items():
             place = (*path, name)
@@ -281,7 +318,11 @@ class Reader:
                 continue
             given = [key for key in ("readiness", "x-readiness", "tcp", "http") if key in entry]
             if len(given) != 1:
-                self.fault(place, "needs exactly one of readiness, tcp, http", code="missing" if not given else "conflict")
+                self._fault(
+                    place,
+                    "needs exactly one of readiness, tcp, http",
+                    code="missing" if not given else "conflict",
+                )
                 continue
             if given[0] in ("readiness", "x-readiness"):
                 probes = self.probes(entry[given[0]], (*place, given[0]), external=True)

@@ -25,7 +25,9 @@ def select(tree: Map, profiles: Iterable[str], named: Iterable[str]) -> dict[str
 
 def prune(tree: Map) -> None:
     """Drop networks, volumes, configs, secrets and models that no service uses."""
-    used: Mapping[str, set[str]] = {key: set() for key in ("networks", "volumes", "configs", "secrets", "models")}
+    used: Mapping[str, set[str]] = {
+        key: set() for key in ("networks", "volumes", "configs", "secrets", "models")
+    }
     for service in tree.get("services", {}).values():
         used["networks"].update(service.get("networks") or ())
         used["models"].update(service.get("models") or ())
@@ -39,10 +41,9 @@ def prune(tree: Map) -> None:
         if isinstance(credentials, dict) and credentials.get("config"):
             used["configs"].add(credentials["config"])
     for kind, names in used.items():
-        section = tree.get(kind)
-        for name in list(section or ()):
-            if name not in names:
-                del section[name]
+        section = tree.get(kind) or {}
+        for name in [name for name in section if name not in names]:
+            del section[name]
 
 
 def _build_secrets(service: Mapping[str, Any]) -> Any:

@@ -17,7 +17,9 @@ class Request:
     the environment. `env_files` replace the default .env. `environment` is the caller's, values and
     all. Named `services` enable their own profiles. `default_gate` is what the short form of
     depends_on waits for (None: the file's x-zun gate, else started).
-    The four switches at the end serve `config`: without them the text is read as far as it can be.
+    The switches after it serve `config`: `interpolate`, `normalize`, `resolve_paths` and `consistency`
+    leave a phase out when False, `all_resources` keeps what no service uses, `lenient` turns values that
+    no engine could carry out into warnings, as docker compose config does.
     """
 
     files: tuple[str, ...] = ()
@@ -33,3 +35,4 @@ class Request:
     resolve_paths: bool = True
     consistency: bool = True
     all_resources: bool = False
+    lenient: bool = False

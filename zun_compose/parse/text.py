@@ -60,7 +60,9 @@ _WORDS: dict[str, Any] = {
     ".NAN": float("nan"),
 }
 _SPECIAL = frozenset("0123456789+-.~nNtTfF")
-_INTEGER = re.compile(r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F_]+)|0[oO]?(?P<oct>[0-7_]+)|0[bB](?P<bin>[01_]+)|(?P<dec>[0-9][0-9_]*))")
+_INTEGER = re.compile(
+    r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F_]+)|0[oO]?(?P<oct>[0-7_]+)|0[bB](?P<bin>[01_]+)|(?P<dec>[0-9][0-9_]*))"
+)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:[Tt\s]+\d{1,2}:\d{2}:\d{2}.*)?")
 
@@ -72,7 +74,7 @@ class Timestamp(str):
 
 
 if yaml.__with_libyaml__:
-    from yaml.cyaml import CParser as _Parser
+    from yaml.cyaml import CParser as _Parser  # type: ignore[attr-defined]
 else:  # pragma: no cover - PyYAML built without libyaml
     from yaml.parser import Parser
     from yaml.reader import Reader
@@ -114,11 +116,9 @@ def read(content: bytes, name: str, faults: Faults) -> list[Any]:
         faults.add("yaml", f"not YAML: {what}", mark_of(mark), _advice(text, mark))
     except yaml.YAMLError as error:
         position = getattr(error, "position", None)
-        mark = None
-        if isinstance(position, int):
-            before = text[:position]
-            mark = Mark(name, before.count("\n") + 1, position - before.rfind("\n"))
-        faults.add("yaml", f"not YAML: {getattr(error, 'reason', 'unreadable')}", mark or Mark(name, 1, 1))
+        before = text[:position] if isinstance(position, int) else ""
+        place = Mark(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        faults.add("yaml", f"not YAML: {getattr(error, 'reason', 'unreadable')}", place)
     except (_Refused, RecursionError):
         if not faults.found:
             faults.add("too_deep", "nested too deep", Mark(name, 1, 1))
@@ -128,7 +128,10 @@ def read(content: bytes, name: str, faults: Faults) -> list[Any]:
 def _advice(text: str, mark: Any) -> str:
     if mark is not None:
         lines = text.splitlines()
-        if mark.line < len(lines) and "\t" in lines[mark.line][: len(lines[mark.line]) - len(lines[mark.line].lstrip())]:
+        if (
+            mark.line < len(lines)
+            and "\t" in lines[mark.line][: len(lines[mark.line]) - len(lines[mark.line].lstrip())]
+        ):
             return "indent with spaces: YAML allows no tabs there"
     return ""
 
@@ -186,7 +189,9 @@ class _Builder:
             raise _Refused
         value = self.anchors[event.anchor]
         if value is _OPEN:
-            self.faults.add("anchor_cycle", f'the anchor "{event.anchor}" contains itself', mark_of(event.start_mark))
+            self.faults.add(
+                "anchor_cycle", f'the anchor "{event.anchor}" contains itself', mark_of(event.start_mark)
+            )
             raise _Refused
         if not isinstance(value, dict | list):
             return value
@@ -236,7 +241,7 @@ class _Builder:
         while not isinstance(key_event := self.next(), yaml.MappingEndEvent):
             key = self.key(key_event, depth)
             event = self.next()
-            if key == _MERGE and key_event.implicit[0]:
+            if key == _MERGE and getattr(key_event, "implicit", (False,))[0]:
                 merges.append((event.start_mark, self.value(event, depth)))
                 continue
             value = self.value(event, depth)
@@ -245,7 +250,9 @@ class _Builder:
             if key in places:
                 first = mark_of(places[key].key)
                 hint = f"first at line {first.line}" if first else ""
-                self.faults.add("duplicate_key", f'duplicate key "{key}"', mark_of(key_event.start_mark), hint)
+                self.faults.add(
+                    "duplicate_key", f'duplicate key "{key}"', mark_of(key_event.start_mark), hint
+                )
                 continue
             places[key] = Place(key_event.start_mark, event.start_mark)
             tag = getattr(event, "tag", None)
@@ -273,7 +280,6 @@ class _Builder:
         if not isinstance(event, yaml.ScalarEvent):
             value = self.value(event, depth)
             if isinstance(event, yaml.AliasEvent) and isinstance(value, str):
-                event.implicit = (False, False)
                 return value
             self.faults.add("key", "a key must be a string", mark_of(event.start_mark))
             return None
@@ -282,7 +288,11 @@ class _Builder:
             self.anchors[event.anchor] = key
         if isinstance(key, str):
             return key
-        what = f'a key must be a string: "{event.value}"' if event.value else "a key must be a string, this one is empty"
+        what = (
+            f'a key must be a string: "{event.value}"'
+            if event.value
+            else "a key must be a string, this one is empty"
+        )
         self.faults.add("key", what, mark_of(event.start_mark), "put it in quotes")
         return None
 
