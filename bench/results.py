@@ -97,6 +97,6 @@ HEAD = """# Results
 
 Written by `make bench`. zun-compose and docker compose v2.40.3 take turns on the same engine; each command is
 timed from outside, from its start to its end, and medians are shown. "floor" is what the engine itself needs
-for the same containers, called directly through its API one after the other. Seconds belong to the machine;
-ratios are what counts.
+for the same containers, called directly through its API as soon as each may start. Seconds depend on the
+machine; ratios are what counts.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,47 +70,3 @@ def check(**times: Any) -> dict[str, Any]:
 def needs(*names: str, condition: str = "service_healthy", **more: Any) -> dict[str, Any]:
     """Return a depends_on of some services, all on one condition."""
     return {name: {"condition": condition, **more} for name in names}
-
-
-def floor(engine: docker.DockerClient, count: int, *, test: Sequence[str] = ()) -> float:
-    """Return the seconds that the bare engine needs for a network and a chain of listeners.
-
-    Each is created, started, waited for until it listens (read from the kernel), and its test is run once;
-    then comes the next.
-    """
-    containers = []
-    began = time.monotonic()
-    network = engine.networks.create("zcbench-floor")
-    try:
-        for number in range(count):
-            container = engine.containers.create(
-                "busybox",
-                ["sh", "-c", "exec httpd -f -p 8080"],
-                name=f"zcbench-floor-{number}",
-                network=network.name,
-                init=True,
-            )
-            containers.append(container)
-            container.start()
-            until_listening(engine, str(container.id))
-            if test and container.exec_run(list(test)).exit_code != 0:
-                raise RuntimeError("the test of the floor failed on a container that listens")
-        return time.monotonic() - began
-    finally:
-        for container in containers:
-            container.remove(force=True)
-        network.remove()
-
-
-def until_listening(engine: docker.DockerClient, container: str, port: int = 8080) -> None:
-    """Wait until a container listens on a port, as its network namespace in the kernel says."""
-    pid = engine.api.inspect_container(container)["State"]["Pid"]
-    wanted = f":{port:04X}"
-    give_up = time.monotonic() + 10
-    while time.monotonic() < give_up:
-        for table in ("tcp", "tcp6"):
-            lines = (line.split() for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines())
-            if any(words[1].endswith(wanted) and words[3] == "0A" for words in lines):
-                return
-        time.sleep(0.002)
-    raise RuntimeError("the container of the floor did not listen in 10 s")

@@ -113,21 +113,24 @@ def p12(session: Session) -> Result:
     }
     file = session.write("p12", services)
     codes: dict[str, list[int | None]] = {}
+    said: list[str] = []
 
     def timed(contender: Contender, file: Path) -> dict[str, float]:
         ran = contender.run(file, ["up", "-d"])
         codes.setdefault(contender.name, []).append(ran.code)
+        if contender is session.ours and ran.code != 0:
+            said.append(ran.output.strip().splitlines()[-1])
         return {"up": ran.seconds}
 
     found = session.alternate(file, timed)
     failed = sum(code != 0 for code in codes[OURS])
-    said = sorted({str(code) for code in codes[PEER]})
+    theirs = sorted({str(code) for code in codes[PEER]})
     return Result(
         scenario="p12",
         intent="`db` crashes once, `restart: on-failure` heals it; `app` waits for its health; `up -d`.",
         rows=[Row(what="`up`", samples=found["up"])],
         bars=[Bar(what="ours, runs that failed", value=failed, limit=0)],
-        notes=[f"exit codes of {PEER}: {', '.join(said)}"],
+        notes=[f"exit codes of {PEER}: {', '.join(theirs)}", *(f"ours said: {line}" for line in said)],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.contenders import OURS, PEER, Contender, Failed
+from bench.floor import FLOOR, Part, floor
 from bench.results import Bar, Result, Row, ratio
 from bench.session import Session
 
@@ -27,7 +28,9 @@ def fifty(session: Session) -> Result:
         return {"up": up.seconds, "again": again.seconds, "down": down.seconds}
 
     found = session.alternate(file, timed)
-    up = Row(what="`up -d`", samples=found["up"])
+    bare = [Part(command=("sleep", "3600"))] * 50
+    floors = [floor(session.engine, [bare]) for _ in range(session.runs)]
+    up = Row(what="`up -d`", samples={**found["up"], FLOOR: floors})
     again = Row(what="`up -d` with nothing to do", samples=found["again"])
     down = Row(what="`down`", samples=found["down"])
     return Result(

@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from bench.contenders import OURS, ROOT, Contender, Failed
+from bench.floor import FLOOR
 from bench.results import Bar, Result, Row
 from bench.session import Session, needs
 
@@ -42,7 +43,7 @@ def latency(session: Session) -> Result:
         Row(what="listen() to gate_opened, `service_listening`", samples={OURS: listening}, unit="ms"),
         Row(what="exit to gate_opened, `service_completed_successfully`", samples={OURS: ending}, unit="ms"),
         Row(what="listen() to gate_opened, `service_healthy`", samples={OURS: healthy}, unit="ms"),
-        Row(what="one run of the test by exec", samples={"floor": test}, unit="ms"),
+        Row(what="one run of the test by exec", samples={FLOOR: test}, unit="ms"),
     ]
     return Result(
         scenario="latency",
