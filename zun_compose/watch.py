@@ -82,7 +82,7 @@ class Watch:
         self.handle = handle
         self.service = service
         self.conditions: frozenset[Condition] = frozenset()
-        self.changed_at = 0.0
+        self.calm = False
         self._engine_checks = engine_checks
         self._facts = Facts(probes=tuple(ProbeFacts() for _ in service.readiness))
         self._since = 0.0
@@ -109,6 +109,18 @@ class Watch:
         self._since = now
         self._next_look = self._next_detail = now
         self._next_ask = [now] * len(self._next_ask)
+
+    def attend(self, conditions: frozenset[Condition], now: float) -> None:
+        """Look for these conditions from now on."""
+        if self.calm:
+            self.calm = False
+            self._next_look = now
+        self.conditions = conditions
+
+    def relax(self, now: float) -> None:
+        """Nobody waits any more: go on looking seldom, and run no checks or probes."""
+        self.calm = True
+        self._next_look = now + _INSPECT_EVERY
 
     def hint(self, now: float) -> None:
         """Something happened to the container: look again as soon as possible."""
@@ -165,6 +177,9 @@ class Watch:
             self._next_look = now
             return
         pause = look_pause(now - self._since, watches, sighting.seconds)
+        if self.calm:
+            self._next_look = now + max(pause, _INSPECT_EVERY)
+            return
         self._next_look = now + (pause if self._wants_sockets() else max(pause, self._next_detail - now))
 
     def checked(self, answer: Answer, now: float) -> None:
@@ -237,6 +252,8 @@ class Watch:
         meant = self._meant()
         if not self._running() or not self._groups():
             return False
+        if self.calm:
+            return True
         if Condition.LISTENING in meant:
             return True
         if Condition.HEALTHY in meant and not self._ports_listen():
@@ -252,7 +269,7 @@ class Watch:
 
     def _check_wanted(self) -> bool:
         facts = self._facts
-        if facts.passed or not self._running() or facts.observed is None:
+        if self.calm or facts.passed or not self._running() or facts.observed is None:
             return False
         if facts.observed.health is Health.HEALTHY or Condition.HEALTHY not in self._meant():
             return False
@@ -264,7 +281,7 @@ class Watch:
         return not self._checking and now >= self._next_check and self._check_wanted()
 
     def _probes_wanted(self) -> bool:
-        return self._running() and Condition.READY in self._meant()
+        return not self.calm and self._running() and Condition.READY in self._meant()
 
     def _settled(self, index: int) -> bool:
         probe = self.service.readiness[index]

@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 
 from zun_compose.container import Observed
 from zun_compose.errors import Conflict
-from zun_compose.events import GateFailed, ServiceChanged, Unsteady
+from zun_compose.events import Unsteady
 from zun_compose.model import Condition, Service, Stack
-from zun_compose.outside import OutsideWatch
 from zun_compose.plan.steps import Gate, Member, Plan, Step, Verb
 from zun_compose.readiness import DEFAULT_DEADLINE, Facts, Verdict, Word, combine, deadline, judge, strongest
 from zun_compose.schedule import gates as gating
 from zun_compose.schedule import telling
 from zun_compose.schedule.gates import Gates, GateState
 from zun_compose.schedule.lines import Line, Lines, Phase
+from zun_compose.schedule.lookout import Lookout
 from zun_compose.schedule.messages import (
     Action,
     Asked,
@@ -37,7 +37,6 @@ from zun_compose.schedule.messages import (
     Tell,
 )
 from zun_compose.schedule.timers import Kind, Timers
-from zun_compose.sighting import Sighting
 from zun_compose.standing import standing
 from zun_compose.status import Readiness
 from zun_compose.watch import Look, Watch
@@ -46,6 +45,7 @@ ATTEMPTS = 4
 """How often a step is tried while the engine answers with retryable errors."""
 
 _FIRST_PAUSE = 0.5
+_LESS_THAN_READY = (Readiness.STARTED, Readiness.LISTENING, Readiness.HEALTHY)
 
 
 class Schedule:
@@ -69,7 +69,6 @@ class Schedule:
         self.conflicts: list[str] = []
         self.cancelled = False
         self._stack = stack
-        self._engine_checks = engine_checks
         self._began = now
         self._guard_exits = guard_exits
         self._sweeping = False
@@ -78,9 +77,8 @@ class Schedule:
         self._gates = Gates(self._lines)
         self._members = {member.handle: member for group in plan.fleet.values() for member in group}
         self._clock: dict[str, float] = {}
-        self._watches: dict[str, Watch] = {}
-        self._outside: dict[str, OutsideWatch] = {}
         self._timers = Timers()
+        self._lookout = Lookout(self._timers, engine_checks=engine_checks)
         self._words: dict[str, Readiness] = {}
         self._out: list[Action] = []
         if wait_timeout is not None:
@@ -92,8 +90,7 @@ class Schedule:
         """Return the first actions."""
         for name, external in self._stack.externals.items() if self._stack is not None else ():
             if self._gates.unresolved_on(name):
-                self._outside[name] = OutsideWatch(external)
-                self._timers.wish(now, Kind.OUTSIDE, name)
+                self._lookout.attend_outside(external, now)
         for name in self._gates.dependencies:
             self._evaluate(name, now)
         for line in self._lines:
@@ -248,8 +245,7 @@ class Schedule:
                 line.resting = False
         for state in self._gates:
             state.resolve()
-        self._watches.clear()
-        self._outside.clear()
+        self._lookout.clear()
 
     # Gates.
 
@@ -267,7 +263,7 @@ class Schedule:
 
     def _verdict(self, gate: Gate) -> Verdict:
         if gate.external:
-            return self._outside[gate.dependency].verdict()
+            return self._lookout.outside_verdict(gate.dependency)
         members = self.plan.fleet.get(gate.dependency, ())
         return combine([self._judge(gate, member) for member in members], gate.replicas)
 
@@ -279,8 +275,7 @@ class Schedule:
             return Verdict(word=Word.NOT_YET, reason="not started yet")
         if gate.condition is Condition.STARTED and (start is not None or member.runs):
             return Verdict(word=Word.READY, reason="started")
-        watch = self._watches.get(member.handle)
-        facts = watch.facts if watch is not None else Facts()
+        facts = self._lookout.facts(member.handle)
         return judge(gate.condition, self._service(gate.dependency), facts, retries=gate.retries)
 
     def _open(self, state: GateState, verdict: Verdict, now: float) -> None:
@@ -369,82 +364,81 @@ class Schedule:
 
     def _witness(self, gate: Gate) -> str | None:
         """Return whose last words explain a failed gate: a container that ended, else any started."""
-        members = self.plan.fleet.get(gate.dependency, ())
-        watched = [member.handle for member in members if member.handle in self._watches]
-        for handle in watched:
-            observed = self._watches[handle].facts.observed
-            if observed is not None and observed.state.ended:
-                return handle
-        return watched[0] if watched else None
+        handles = [member.handle for member in self.plan.fleet.get(gate.dependency, ())]
+        seen = {handle: self._lookout.seen(handle) for handle in handles}
+        watched = [handle for handle in handles if seen[handle] is not None]
+        ended = (handle for handle in watched if (one := seen[handle]) is not None and one.state.ended)
+        return next(ended, watched[0] if watched else None)
 
     # Watching.
 
     def _tend(self, name: str, now: float) -> None:
-        """Keep watches on a dependency's containers exactly while a gate asks for them."""
+        """Keep watches on a dependency's containers while a gate asks for them; then only guard them."""
         conditions = self._gates.conditions_on(name)
         for member in self.plan.fleet.get(name, ()):
-            if not conditions:
-                self._watches.pop(member.handle, None)
-            elif not self._pending_start(member.handle):
-                watch = self._watches.get(member.handle)
-                if watch is None:
-                    watch = Watch(member.handle, self._service(name), engine_checks=self._engine_checks)
-                    watch.begin(now)
-                    self._watches[member.handle] = watch
-                watch.conditions = conditions
-                self._timers.wish(watch.wake_at(), Kind.WATCH, member.handle)
-        if name in self._outside and not self._gates.unresolved_on(name):
-            del self._outside[name]
+            if conditions and not self._pending_start(member.handle):
+                self._lookout.attend(member.handle, self._service(name), conditions, now)
+            elif not conditions:
+                self._lookout.relax(member.handle, now)
+        if not self._gates.unresolved_on(name):
+            self._lookout.forget_outside(name)
 
     def _learn(self, event: Saw | Checked | Asked, now: float) -> None:
         match event:
             case Saw(handle, sighting):
-                self._saw(handle, sighting, now)
+                watches = self._lookout.size
+                if not self._fold(handle, now, lambda watch: watch.saw(sighting, now, watches)):
+                    self._guard(sighting.observed, handle)
             case Checked(handle, answer):
                 self._fold(handle, now, lambda watch: watch.checked(answer, now))
             case Asked(name, probe, answer, True):
-                outside = self._outside.get(name)
-                if outside is not None:
-                    outside.asked(probe, answer, now)
-                    self._timers.wish(outside.wake_at(), Kind.OUTSIDE, name)
+                if self._lookout.asked_outside(name, probe, answer, now):
                     self._evaluate(name, now)
             case Asked(handle, probe, answer):
                 self._fold(handle, now, lambda watch: watch.asked(probe, answer, now))
 
-    def _saw(self, handle: str, sighting: Sighting, now: float) -> None:
-        if handle in self._watches:
-            self._fold(handle, now, lambda watch: watch.saw(sighting, now, len(self._watches)))
-        elif sighting.observed is not None:
-            self._guard(sighting.observed, handle)
-
-    def _fold(self, handle: str, now: float, fold: Callable[[Watch], None]) -> None:
-        watch = self._watches.get(handle)
+    def _fold(self, handle: str, now: float, fold: Callable[[Watch], None]) -> bool:
+        watch = self._lookout.watch(handle)
         if watch is None:
-            return
+            return False
         fold(watch)
         member = self._members[handle]
-        if watch.facts.observed is not None:
+        observed = watch.facts.observed
+        if watch.calm:
+            self._guard(observed, handle)
+        if observed is not None and not observed.state.ended:
             word, detail = standing(watch.service, watch.facts)
+            self._notice_flap(member, word, detail)
             self._say(member, word, detail)
-        self._timers.wish(watch.wake_at(), Kind.WATCH, handle)
+        elif observed is not None and not watch.calm:
+            self._say(member, *standing(watch.service, watch.facts))
+        self._lookout.schedule(handle)
         self._evaluate(member.service, now)
+        return True
 
     def _hinted(self, handle: str, now: float) -> None:
-        watch = self._watches.get(handle)
-        if watch is not None:
-            watch.hint(now)
-            self._timers.wish(now, Kind.WATCH, handle)
-        elif handle in self._members and not self._pending_start(handle) and not self.cancelled:
+        if handle not in self._members or self._pending_start(handle) or self.cancelled:
+            return
+        if not self._lookout.hint(handle, now):
             self._out.append(Look(handle=handle, detail=True, sockets=False))
 
     def _pending_start(self, handle: str) -> bool:
         start = self._lines.start_of(handle)
         return start is not None and start.phase is not Phase.DONE
 
-    def _guard(self, observed: Observed, handle: str | None = None) -> None:
+    def _notice_flap(self, member: Member, word: Readiness, detail: str) -> None:
+        """Tell of a container that was ready and is not any more: an event, never the undoing of a gate."""
+        before = self._words.get(member.handle)
+        if before is Readiness.READY and word in _LESS_THAN_READY:
+            said = f"was ready, is {word.value} now{f': {detail}' if detail else ''}"
+            self._out.append(Tell(Unsteady(service=member.service, container=member.name, detail=said)))
+
+    def _guard(self, observed: Observed | None, handle: str | None = None) -> None:
         """Notice containers that ended after their gates had opened."""
+        if observed is None or not observed.state.ended:
+            return
         member = self._members.get(handle or observed.id) or self._by_name(observed)
-        if member is None or not observed.state.ended or self._pending_start(member.handle):
+        if member is None or self._pending_start(member.handle):
             return
         service = self._service(member.service)
         plain = observed.exit_code == 0 and strongest(service, observed) is Condition.STARTED
@@ -455,17 +449,13 @@ class Schedule:
             return
         self._out.append(Tell(Unsteady(service=member.service, container=member.name, detail=detail)))
         if self._guard_exits:
-            reason = f"{detail} before up returned"
-            gate = Gate(dependent="", dependency=member.service, condition=Condition.READY)
-            self.failures.append(f"{gate}: {reason}")
-            failure = GateFailed(
-                dependent="",
-                dependency=member.service,
-                condition=gate.condition.value,
-                reason=reason,
-                exit_code=observed.exit_code,
-            )
-            self._out.append(Report(failure, member.handle))
+            self._fail_for_exit(member, observed, f"{detail} before up returned")
+
+    def _fail_for_exit(self, member: Member, observed: Observed, reason: str) -> None:
+        gate = Gate(dependent="", dependency=member.service, condition=Condition.READY)
+        self.failures.append(f"{gate}: {reason}")
+        verdict = Verdict(word=Word.NEVER, reason=reason, exit_code=observed.exit_code)
+        self._out.append(Report(gating.failed(gate, verdict, timed_out=False), member.handle))
 
     def _by_name(self, observed: Observed) -> Member | None:
         for member in self.plan.fleet.get(observed.service, ()):
@@ -477,25 +467,15 @@ class Schedule:
         if self._words.get(member.handle) is word:
             return
         self._words[member.handle] = word
-        changed = ServiceChanged(
-            service=member.service,
-            container=member.name,
-            number=member.number,
-            readiness=word.value,
-            detail=detail,
-        )
-        self._out.append(Tell(changed))
+        self._out.append(Tell(telling.changed(member, word, detail)))
 
     def _service(self, name: str) -> Service:
         assert self._stack is not None
         return self._stack.services[name]
 
     def _seen(self, name: str) -> Observed | None:
-        for member in self.plan.fleet.get(name, ()):
-            watch = self._watches.get(member.handle)
-            if watch is not None and watch.facts.observed is not None:
-                return watch.facts.observed
-        return None
+        handles = (member.handle for member in self.plan.fleet.get(name, ()))
+        return next((seen for handle in handles if (seen := self._lookout.seen(handle)) is not None), None)
 
     # Time.
 
@@ -516,10 +496,7 @@ class Schedule:
     def _fire(self, kind: Kind, key: str, now: float) -> None:
         match kind:
             case Kind.WATCH:
-                watch = self._watches.get(key)
-                if watch is not None:
-                    self._out += watch.due(now, len(self._watches))
-                    self._timers.wish(watch.wake_at(), Kind.WATCH, key)
+                self._out += self._lookout.due(key, now)
             case Kind.GATE:
                 self._evaluate(key, now)
             case Kind.RETRY:
@@ -528,9 +505,6 @@ class Schedule:
             case Kind.TEND:
                 self._tend(key, now)
             case Kind.OUTSIDE:
-                outside = self._outside.get(key)
-                if outside is not None:
-                    self._out += outside.due(now)
-                    self._timers.wish(outside.wake_at(), Kind.OUTSIDE, key)
+                self._out += self._lookout.due_outside(key, now)
             case Kind.LIMIT:
                 self._out_of_time(now)

@@ -1,10 +1,12 @@
-"""Words on steps."""
+"""Words on steps and containers."""
 
 from __future__ import annotations
 
-from zun_compose.events import StepDone, StepFailed, StepSkipped, StepStarted
+from zun_compose.events import ServiceChanged, StepDone, StepFailed, StepSkipped, StepStarted
+from zun_compose.plan.steps import Member
 from zun_compose.schedule.lines import Line
 from zun_compose.schedule.messages import Broke
+from zun_compose.status import Readiness
 
 
 def started(line: Line) -> StepStarted:
@@ -47,4 +49,15 @@ def skipped(line: Line) -> StepSkipped:
     step = line.step
     return StepSkipped(
         step=step.id, verb=step.verb.value, subject=step.subject, service=step.service, cause=line.cause
+    )
+
+
+def changed(member: Member, word: Readiness, detail: str) -> ServiceChanged:
+    """Say how far a container is now."""
+    return ServiceChanged(
+        service=member.service,
+        container=member.name,
+        number=member.number,
+        readiness=word.value,
+        detail=detail,
     )
