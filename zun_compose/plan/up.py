@@ -63,6 +63,7 @@ def plan_up(
     for service in targets:
         builder.service(service)
     builder.orphans()
+    builder.warn_remote()
     if options.start:
         builder.waits(waits)
     return builder.plan()
@@ -140,6 +141,18 @@ class _Builder:
             return
         listed = ", ".join(seen.name for seen in orphans)
         self.warnings.append(f"found orphan containers ({listed}); --remove-orphans removes them")
+
+    def warn_remote(self) -> None:
+        """Name the mounts that mean another machine's files, where the engine is not on this one."""
+        if self.world.engine.local:
+            return
+        for service in self.targets:
+            for mount in service.mounts:
+                if mount.type is MountType.BIND:
+                    self.warnings.append(
+                        f'service "{service.name}" mounts "{mount.source}" of the machine of engine '
+                        f'"{self.world.engine.name}", not of this one'
+                    )
 
     def waits(self, edges: Sequence[Dependency]) -> None:
         """Add what `--wait` asks, and the edges of a one-off container."""
