@@ -297,7 +297,9 @@ class EngineHands:
             return 0.0
         match action:
             case Launch(step):
-                return self._driver.latency(step.verb.value, self.id_of(step.handle))
+                creates = step.verb is Verb.CREATE
+                name = (step.service or "") if creates else self.id_of(step.handle)
+                return self._driver.latency(step.verb.value, name)
             case Check() | Ask():
                 return self._driver.latency("execute", self.id_of(action.handle))
             case Look() | Sweep() | _:
