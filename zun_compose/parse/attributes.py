@@ -416,7 +416,7 @@ _SERVICE: Mapping[str, Entry] = {
     "volumes_from": _strings("text"),
     "working_dir": _text(),
     # Our own words; probes.py judges what they hold.
-    "readiness": {"": _rule(OBJECT, ARRAY, merge="replace"), ".**": _ANYTHING, "[]**": _ANYTHING},
+    "readiness": {"": _rule(OBJECT, ARRAY, STRING, merge="replace"), ".**": _ANYTHING, "[]**": _ANYTHING},
 }
 
 _EXTERNAL = {

@@ -150,7 +150,7 @@ class _Walk:
             return CASTS[node.cast](result)
         except ValueError as error:
             self.faults.at(self.tree, path, "type", f"{spell(path)} {error}")
-            return None
+            return text
 
 
 def _boolean(text: str) -> bool:

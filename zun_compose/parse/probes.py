@@ -33,23 +33,17 @@ class Reader:
         self.faults.at(self.tree, path, code, f"{spell(path)} {what}", hint, key=key)
 
     def keys(self, value: Any, allowed: Iterable[str], path: Path) -> bool:
-        """Check that a value is a mapping with known keys only."""
+        """Tell whether a value is a mapping with known keys only; what is wrong is noted."""
         if not isinstance(value, dict):
             self._fault(path, "must be a mapping", code="type")
             return False
         known = tuple(allowed)
-        for key in value:
-            if key not in known:
-                what = f'{spell(path)} has no attribute "{key}"'
-                self.faults.at(
-                    self.tree,
-                    (*path, key),
-                    "unknown_key",
-                    what,
-                    near(key, known) or "one of: " + ", ".join(known),
-                    key=True,
-                )
-        return True
+        unknown = [key for key in value if key not in known]
+        for key in unknown:
+            what = f'{spell(path)} has no attribute "{key}"'
+            hint = near(key, known) or "one of: " + ", ".join(known)
+            self.faults.at(self.tree, (*path, key), "unknown_key", what, hint, key=True)
+        return not unknown
 
     def seconds(self, value: Any, path: Path) -> float | None:
         """Read a duration; a bare number is seconds."""
@@ -249,7 +243,7 @@ class Reader:
             if high < low:
                 self._fault(path, "runs backwards")
             found.append((low, high))
-        if not found:
+        if value == []:
             self._fault(path, "must not be empty")
         return tuple(found)
 

@@ -61,7 +61,7 @@ _WORDS: dict[str, Any] = {
 }
 _SPECIAL = frozenset("0123456789+-.~nNtTfF")
 _INTEGER = re.compile(
-    r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F_]+)|0[oO]?(?P<oct>[0-7_]+)|0[bB](?P<bin>[01_]+)|(?P<dec>[0-9][0-9_]*))"
+    r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F_]+)|0[oO]?(?P<oct>[0-7_]+)|0[bB](?P<bin>[01_]+)|(?P<dec>0|[1-9][0-9_]*))"
 )
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:[Tt\s]+\d{1,2}:\d{2}:\d{2}.*)?")
@@ -324,9 +324,9 @@ def plain(value: str) -> Any:
             digits = match[group]
             if digits is not None:
                 digits = digits.replace("_", "")
-                if not digits:
+                if not digits and group != "oct":
                     return value
-                number = int(digits, base) if len(digits) < 100 else 1 << 80
+                number = int(digits or "0", base) if len(digits) < 100 else 1 << 80
                 number = -number if first == "-" else number
                 # Go falls back to a float where 64 bits do not hold the number.
                 return number if -(1 << 63) <= number < (1 << 64) else float(number)

@@ -141,7 +141,7 @@ def words(text: str) -> list[str]:  # noqa: C901 - one state machine, clearer in
 
 
 def spell_float(value: float) -> str:
-    """Write a float as Go's %v: shortest digits, an exponent from 21 on and below 1e-4."""
+    """Write a float as Go's %v: shortest digits, an exponent from 1e+06 on and below 1e-4."""
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
@@ -153,7 +153,7 @@ def spell_float(value: float) -> str:
     assert isinstance(exponent, int)
     figures = "".join(map(str, mantissa)).rstrip("0") or "0"
     power = len(mantissa) + exponent - 1
-    if power < -4 or power >= 21:
+    if power < -4 or power >= 6:
         head = figures[0] + ("." + figures[1:] if len(figures) > 1 else "")
         return f"{'-' if sign else ''}{head}e{'-' if power < 0 else '+'}{abs(power):02d}"
     text = f"{digits:f}"
