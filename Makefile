@@ -42,10 +42,12 @@ install: $(VENV)/.dev  ## make .venv with zun-compose and the tools that develop
 
 soak: install  ## the tests that have a full size, at full size: hours, not minutes
 	tests/engines/provision
+	bench/peer >/dev/null
 	ZUN_COMPOSE_SOAK=1 $(BIN)/pytest -m soak --timeout 3600 $(PYTEST_ARGS)
 
 test: check  ## everything: check, then every test at small N, on real engines
 	tests/engines/provision
+	bench/peer >/dev/null
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 # Stamps, so that a repeat costs nothing. The demo does without the tools of development.

@@ -39,9 +39,14 @@ def latency(session: Session) -> Result:
     ending = _measure(session, "ending", EXIT, "service_completed_successfully", {})
     healthy = _measure(session, "healthy", LISTEN, "service_healthy", {})
     test = _test_time(session)
+    word = [_exit_word(session, number) for number in range(max(5, session.runs))]
     rows = [
         Row(what="listen() to gate_opened, `service_listening`", samples={OURS: listening}, unit="ms"),
-        Row(what="exit to gate_opened, `service_completed_successfully`", samples={OURS: ending}, unit="ms"),
+        Row(
+            what="exit to gate_opened, `service_completed_successfully`",
+            samples={OURS: ending, FLOOR: word},
+            unit="ms",
+        ),
         Row(what="listen() to gate_opened, `service_healthy`", samples={OURS: healthy}, unit="ms"),
         Row(what="one run of the test by exec", samples={FLOOR: test}, unit="ms"),
     ]
@@ -120,6 +125,20 @@ def _there(session: Session, stack: str, service: str) -> float:
         if line.startswith("there "):
             return float(line.split()[1])
     raise Failed(f"{service} printed no time")
+
+
+def _exit_word(session: Session, number: int) -> float:
+    """Return the milliseconds from a process's exit to the engine's answer to `wait`: the code's only source."""
+    program = EXIT.format(delay=0.3 + number / 10)
+    container = session.engine.containers.run(
+        "host", ["python3", "-S", "-c", program], detach=True, init=True, name="zcbench-exit"
+    )
+    try:
+        container.wait()
+        ended = time.time()
+        return (ended - float(container.logs().split()[1])) * 1000
+    finally:
+        container.remove(force=True)
 
 
 def _test_time(session: Session) -> list[float]:
