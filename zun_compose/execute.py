@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from zun_compose.driver import VirtualTime
 from zun_compose.errors import DriverError
 from zun_compose.events import Emitter
 from zun_compose.outside import AskOutside
+from zun_compose.plan.steps import Verb
 from zun_compose.schedule import (
     Action,
     Asked,
@@ -41,6 +41,8 @@ from zun_compose.schedule import (
 from zun_compose.watch import Ask, Check, Look
 
 _WAKE_FOR_CANCEL = 0.1
+_TRANSFERS = (Verb.PULL, Verb.BUILD)
+_AWAITED = frozenset({"steps", "images", "reports"})
 
 
 class Hands(Protocol):
@@ -103,7 +105,7 @@ class Shell(Protocol):
         ...
 
     def busy(self) -> bool:
-        """Whether jobs are under way."""
+        """Whether jobs are under way that the operation must await: all but looks and probes."""
         ...
 
     def close(self) -> None:
@@ -111,14 +113,52 @@ class Shell(Protocol):
         ...
 
 
+class _Lane:
+    """A bounded pool of daemon threads, made as they are needed.
+
+    Not concurrent.futures: the interpreter waits at its exit for the threads of that, and a healthcheck that
+    hangs must not hold up a command that has ended.
+    """
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name = name
+        self._size = size
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = 0
+        self._waiting = 0
+        self._lock = threading.Lock()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run the job as soon as a thread is free."""
+        with self._lock:
+            self._waiting += 1
+            fresh = self._threads < min(self._waiting, self._size)
+            self._threads += fresh
+        self._jobs.put(job)
+        if fresh:
+            name = f"{self._name}-{self._threads}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def close(self) -> None:
+        """Let threads end once they have nothing to do."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            with self._lock:
+                self._waiting -= 1
+
+
 class ThreadShell:
-    """Real threads: steps, looks and slow probes have lanes of their own."""
+    """Real threads. Steps, image transfers, reports, looks and slow probes have lanes of their own."""
 
     def __init__(self, parallel: int) -> None:
         self._inbox: SimpleQueue[Input | None] = SimpleQueue()
-        self._sizes = {"steps": parallel, "looks": 2, "probes": 8}
-        self._pools: dict[str, ThreadPoolExecutor] = {}
-        self._jobs = 0
+        self._sizes = {"steps": parallel, "images": parallel, "reports": 2, "looks": 2, "probes": 8}
+        self._lanes: dict[str, _Lane] = {}
+        self._open = 0
         self._crash: BaseException | None = None
         self._lock = threading.Lock()
 
@@ -127,22 +167,22 @@ class ThreadShell:
         return time.monotonic()
 
     def run(self, lane: str, action: Action, job: Callable[[], Input | None]) -> None:
-        """Hand a job to the lane's pool."""
-        pool = self._pools.get(lane)
-        if pool is None:
-            pool = self._pools[lane] = ThreadPoolExecutor(self._sizes[lane], thread_name_prefix=lane)
+        """Hand a job to the lane's threads."""
+        if lane not in self._lanes:
+            self._lanes[lane] = _Lane(lane, self._sizes[lane])
+        counts = lane in _AWAITED
         with self._lock:
-            self._jobs += 1
-        pool.submit(self._work, job)
+            self._open += counts
+        self._lanes[lane].submit(lambda: self._work(job, counts=counts))
 
-    def _work(self, job: Callable[[], Input | None]) -> None:
+    def _work(self, job: Callable[[], Input | None], *, counts: bool) -> None:
         event: Input | None = None
         try:
             event = job()
         except BaseException as error:  # noqa: BLE001 - raised again in the coordinator's thread
             self._crash = error
         with self._lock:
-            self._jobs -= 1
+            self._open -= counts
         self._inbox.put(event)
 
     def post(self, event: Input) -> None:
@@ -161,14 +201,14 @@ class ThreadShell:
         return event
 
     def busy(self) -> bool:
-        """Whether jobs are under way."""
+        """Whether steps or reports are under way."""
         with self._lock:
-            return self._jobs > 0
+            return self._open > 0
 
     def close(self) -> None:
-        """Shut the pools down without waiting."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+        """Take no more jobs; nothing is waited for."""
+        for lane in self._lanes.values():
+            lane.close()
 
 
 class VirtualShell:
@@ -178,7 +218,7 @@ class VirtualShell:
         self._clock = clock
         self._latency = latency
         self._inbox: deque[Input] = deque()
-        self._later: list[tuple[float, int, Callable[[], Input | None]]] = []
+        self._later: list[tuple[float, int, bool, Callable[[], Input | None]]] = []
         self._ticket = 0
 
     def now(self) -> float:
@@ -192,7 +232,7 @@ class VirtualShell:
             self._do(job)
             return
         self._ticket += 1
-        heapq.heappush(self._later, (self.now() + latency, self._ticket, job))
+        heapq.heappush(self._later, (self.now() + latency, self._ticket, lane in _AWAITED, job))
 
     def _do(self, job: Callable[[], Input | None]) -> None:
         event = job()
@@ -213,12 +253,12 @@ class VirtualShell:
         if times:
             self._clock.advance(max(min(times), self.now()))
         while self._later and self._later[0][0] <= self.now():
-            self._do(heapq.heappop(self._later)[2])
+            self._do(heapq.heappop(self._later)[3])
         return self._inbox.popleft() if self._inbox else None
 
     def busy(self) -> bool:
-        """Whether jobs are under way."""
-        return bool(self._later)
+        """Whether steps or reports are under way."""
+        return any(awaited for _, _, awaited, _ in self._later)
 
     def close(self) -> None:
         """Forget what is under way."""
@@ -253,7 +293,8 @@ def _dispatch(action: Action, hands: Hands, shell: Shell, emit: Emitter) -> None
         case Tell(progress):
             emit(progress)
         case Launch():
-            shell.run("steps", action, lambda: _carry_out(action, hands, shell))
+            lane = "images" if action.step.verb in _TRANSFERS else "steps"
+            shell.run(lane, action, lambda: _carry_out(action, hands, shell))
         case Look():
             shell.run("looks", action, lambda: hands.look(action))
         case Check():
@@ -263,7 +304,7 @@ def _dispatch(action: Action, hands: Hands, shell: Shell, emit: Emitter) -> None
         case AskOutside():
             shell.run("probes", action, lambda: hands.ask_outside(action))
         case Report():
-            shell.run("steps", action, lambda: hands.report(action))
+            shell.run("reports", action, lambda: hands.report(action))
         case Sweep():
             shell.run("looks", action, hands.sweep)
 
