@@ -128,7 +128,7 @@ def _there(session: Session, stack: str, service: str) -> float:
 
 
 def _exit_word(session: Session, number: int) -> float:
-    """Return the milliseconds from a process's exit to the engine's answer to `wait`: the code's only source."""
+    """Return the milliseconds from a process's exit to the engine's answer to `wait`, which has the code."""
     program = EXIT.format(delay=0.3 + number / 10)
     container = session.engine.containers.run(
         "host", ["python3", "-S", "-c", program], detach=True, init=True, name="zcbench-exit"
