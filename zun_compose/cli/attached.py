@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zun_compose.cli.errors import INTERRUPTED
-from zun_compose.cli.logprint import LogPrinter, following
+from zun_compose.cli.logprint import LogPrinter, following, label
 from zun_compose.cli.signals import Interrupts
 from zun_compose.cli.table import moment
 from zun_compose.container import Hint, Observed, State
@@ -32,7 +33,7 @@ def stay(
     """Bring `stack` up and stay until all its containers have ended (0) or a signal stopped it (130)."""
     stage = Stage()
     with call.progress() as progress:
-        ran = {one.id for one in engine.containers(stack) if one.state is State.RUNNING}
+        before = {one.id: one for one in engine.containers(stack)}
         with Interrupts([lambda: stage.stop(progress), lambda: stage.kill(progress)], progress.farewell):
             try:
                 engine.up(stack, options, sink=progress, cancel=stage.cancel)
@@ -46,7 +47,7 @@ def stay(
         timestamps=timestamps,
         width=max((len(name) for name in stack.services), default=0) + len("-1"),
     )
-    followers = Followers(engine, stack, options.services, printer, ran)
+    followers = Followers(engine, stack, options.services, printer, _origins(engine, before))
     with (
         call.progress(live=False) as progress,
         Interrupts([lambda: stage.stop(progress), lambda: stage.kill(progress)], progress.farewell),
@@ -81,45 +82,73 @@ class Stage:
         self.killing.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From where a container's log is of interest: its end before this up, or now (`ran`)."""
+
+    ran: bool
+    ended: float | None
+
+
+def _origins(engine: Engine, before: Mapping[str, Observed]) -> Mapping[str, Origin]:
+    """Return the origins of containers that were there before, by the engine's own clock."""
+    origins = {}
+    for container, seen in before.items():
+        ended = None
+        if seen.state is not State.RUNNING:
+            # StartedAt would not do: Docker notes it after the first lines may have been written.
+            with suppress(NotFound):
+                finished = moment(engine.driver.inspect(container).finished_at or "")
+                ended = finished.timestamp() if finished else None
+        origins[container] = Origin(seen.state is State.RUNNING, ended)
+    return origins
+
+
 class Followers:
-    """Threads that print logs: those of containers that this up started from their start, others from now."""
+    """Threads that print what containers write, from what this up started on, and how they end."""
 
     def __init__(
-        self, engine: Engine, stack: Stack, services: Sequence[str], printer: LogPrinter, ran: set[str]
+        self,
+        engine: Engine,
+        stack: Stack,
+        services: Sequence[str],
+        printer: LogPrinter,
+        origins: Mapping[str, Origin],
     ) -> None:
         self._engine = engine
         self._stack = stack
         self._services = tuple(services)
         self._printer = printer
-        self._ran = ran
+        self._origins = origins
         self._failure: BaseException | None = None
         self._threads: list[threading.Thread] = []
         self._subscription: Subscription | None = None
         self._lock = threading.Lock()
         self._open = 0
+        self._told: set[str] = set()
+        self._late: set[str] = set()
 
     def begin(self, stage: Stage) -> None:
         """Start following; sets `stage.changed` once all containers have ended."""
-        containers = [
-            one
-            for one in self._engine.containers(self._stack)
-            if not one.oneoff and (not self._services or one.service in self._services)
-        ]
-        self._subscription = self._watch_ends()
-        work: list[tuple[tuple[str, ...], LogOptions]] = []
-        fresh = [one for one in containers if one.id not in self._ran]
-        if fresh:
-            services = tuple(dict.fromkeys(one.service for one in fresh))
-            work.append((services, LogOptions(follow=True, since=self._begun(fresh), timestamps=True)))
-        older = tuple(dict.fromkeys(one.service for one in containers if one.id in self._ran))
-        if older:
-            work.append((older, LogOptions(follow=True, tail=0, timestamps=True)))
+        with suppress(Unsupported):
+            self._subscription = self._engine.events(self._stack, self._heard)
+        containers: dict[str, list[Observed]] = {}
+        for one in self._engine.containers(self._stack):
+            if not one.oneoff and (not self._services or one.service in self._services):
+                containers.setdefault(one.service, []).append(one)
+        work: dict[tuple[LogOptions, bool], list[str]] = {}
+        for service, group in containers.items():
+            ended = all(one.state.ended for one in group)
+            work.setdefault((self._options(group), ended), []).append(service)
         self._open = len(work)
         if not work:
             stage.changed.set()
-        for services, options in work:
+        for (options, ended), services in work.items():
+            late = [one for service in services for one in containers[service]] if ended else []
+            with self._lock:
+                self._late.update(one.id for one in late)
             thread = threading.Thread(
-                target=self._follow, args=(services, options, stage), name="logs", daemon=True
+                target=self._follow, args=(services, options, late, stage), name="logs", daemon=True
             )
             self._threads.append(thread)
             thread.start()
@@ -136,11 +165,26 @@ class Followers:
         if self._failure is not None:
             raise self._failure
 
-    def _follow(self, services: tuple[str, ...], options: LogOptions, stage: Stage) -> None:
+    def _options(self, containers: Sequence[Observed]) -> LogOptions:
+        """Return from where on the logs of one service are printed."""
+        known = [self._origins.get(one.id) for one in containers]
+        if all(origin is not None and origin.ran for origin in known):
+            return LogOptions(follow=True, tail=0, timestamps=True)
+        ends = [origin.ended for origin in known if origin is not None and origin.ended is not None]
+        # A new container's log is new as a whole.
+        since = min(ends) if len(ends) == len(known) else None
+        return LogOptions(follow=True, since=since, timestamps=True)
+
+    def _follow(
+        self, services: Sequence[str], options: LogOptions, late: Sequence[Observed], stage: Stage
+    ) -> None:
         try:
             with following(self._engine.logs(self._stack, services, options)) as lines:
                 for container, line in lines:
                     self._printer.line(container, line)
+            for one in late:
+                if one.id not in self._told:
+                    self._printer.say(label(one), f"exited with code {one.exit_code}")
         except (ZunComposeError, OSError) as error:
             self._failure = error
         with self._lock:
@@ -148,28 +192,15 @@ class Followers:
             if self._open == 0 or self._failure is not None:
                 stage.changed.set()
 
-    def _begun(self, containers: Sequence[Observed]) -> float | None:
-        """Return the earliest start among them by the engine's own clock, so that older logs stay out."""
-        moments = []
-        for one in containers:
-            try:
-                started = self._engine.driver.inspect(one.id).started_at
-            except NotFound:
-                continue
-            found = moment(started) if started else None
-            if found is not None:
-                moments.append(found.timestamp())
-        return min(moments, default=None)
-
-    def _watch_ends(self) -> Subscription | None:
-        try:
-            return self._engine.events(self._stack, self._ended)
-        except Unsupported:
-            return None
-
-    def _ended(self, hint: Hint) -> None:
-        if hint.action == "die" and (not self._services or hint.service in self._services):
-            self._printer.say(f"{hint.service}-{hint.number}", f"exited with code {hint.exit_code}")
+    def _heard(self, hint: Hint) -> None:
+        if hint.action != "die" or (self._services and hint.service not in self._services):
+            return
+        with self._lock:
+            # Those that had ended when we began are told by whoever prints their logs, after them.
+            if hint.container in self._late:
+                return
+            self._told.add(hint.container)
+        self._printer.say(f"{hint.service}-{hint.number}", f"exited with code {hint.exit_code}")
 
 
 def _stop(engine: Engine, stack: Stack, options: UpOptions, stage: Stage, progress: Tracking) -> None:

@@ -5,17 +5,19 @@ Loads nothing but click: a command's module is imported when that command runs.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 import click
 
 from zun_compose import __version__
-from zun_compose.cli.errors import FAILED, PROGRAM, report
+from zun_compose.cli.errors import FAILED, INTERRUPTED, PROGRAM, report
 from zun_compose.cli.lazy import Entry, LazyGroup
 from zun_compose.cli.settings import settings
 from zun_compose.errors import ZunComposeError
@@ -153,14 +155,28 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Be the `zun-compose` program."""
     signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A container may write what this terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # The second one, while we were telling of the first.
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        # sys.exit would wait for threads that sit in engine calls: the user asked to leave.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _failed(error: BaseException, arguments: Sequence[str]) -> int:
     code = report(error)
     # With --detailed-exitcode 2 says "there are changes", so an error of any kind must be 1.
     detailed = "--detailed-exitcode" in arguments
-    return FAILED if detailed and code not in (0, 130) else code
+    return FAILED if detailed and code not in (0, INTERRUPTED) else code
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

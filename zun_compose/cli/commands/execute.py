@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 import click
 
 from zun_compose.cli.invocation import Invocation, check_services
 from zun_compose.cli.params import one_service, variable
+from zun_compose.cli.proxy import SignalProxy
+from zun_compose.cli.signals import Interrupts
 from zun_compose.driver import Session
 from zun_compose.errors import UsageError
 from zun_compose.options import PullPolicy, RunOptions
@@ -144,8 +147,10 @@ def run(
         **rest,
     )
     engine = call.engine(stack, announce=True)
-    with call.progress(live=False) as progress:
-        return engine.run(stack, service, options, sink=progress)
+    with call.progress(live=False) as progress, closing(SignalProxy(engine, stack, service)) as proxy:
+        steps = [lambda: proxy.forward("SIGINT"), lambda: proxy.forward("SIGKILL")]
+        with Interrupts(steps, progress.farewell):
+            return engine.run(stack, service, options, sink=progress, cancel=proxy.cancel)
 
 
 def _at_terminal() -> bool:

@@ -22,9 +22,7 @@ class _Lines(Tracking):
         if not self._heard:
             return
         try:
-            # The text of an event may hold bytes that this terminal's encoding lacks.
-            encoding = sys.stderr.encoding or "utf-8"
-            sys.stderr.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+            sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
         except OSError:
             self._heard = False

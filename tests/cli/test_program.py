@@ -1,0 +1,264 @@
+"""The program as a whole: help, usage, exit codes, errors, and what it does not import."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Program
+from zun_compose import __version__
+from zun_compose.cli import main
+from zun_compose.cli.errors import exit_code
+from zun_compose.errors import Cancelled, OperationError, SpecError, StateError, Unavailable, UsageError
+
+HEAVY = ("docker", "networkx", "requests", "rich", "yaml", "zun_compose.engine", "zun_compose.parse")
+
+
+def outside(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as users do."""
+    here = str(Path(__file__).resolve().parents[2])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "zun_compose.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**kept, "PYTHONPATH": here, "XDG_STATE_HOME": str(folder / "state"), **environment},
+        timeout=60,
+        check=False,
+    )
+
+
+def loaded_after(code: str, folder: Path) -> list[str]:
+    """Return which heavy modules a piece of code loads."""
+    here = str(Path(__file__).resolve().parents[2])
+    text = f"import sys; {code}; print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": here},
+        check=True,
+    )
+    found = eval(done.stderr.splitlines()[-1])  # our own list of names
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["version"], ["completion", "bash"]])
+def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    assert loaded_after(f"from zun_compose.cli.main import run; run({arguments!r})", tmp_path) == []
+
+
+def test_config_loads_neither_engine_nor_sdk(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {a: {image: a}, b: {image: b, depends_on: [a]}}")
+    loaded = loaded_after("from zun_compose.cli.main import run; run(['config'])", tmp_path)
+    assert sorted(loaded) == ["yaml", "zun_compose.parse"]
+
+
+def test_a_plan_loads_neither_networkx_nor_rich(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {a: {image: a}, b: {image: b, depends_on: [a]}}")
+    code = "from zun_compose.cli.main import run; run(['--driver', 'memory', 'plan'])"
+    assert not {"networkx", "rich", "docker", "requests"} & set(loaded_after(code, tmp_path))
+
+
+def test_every_command_has_help_that_names_its_options(program: Program) -> None:
+    listed = program("--help", plain=False)
+    assert listed.code == 0
+    for name in main.COMMANDS:
+        assert f"\n  {name} " in listed.out
+        one = program(name, "--help", plain=False)
+        assert one.code == 0
+        assert one.out.startswith("Usage: zun-compose ")
+    up = program("up", "--help", plain=False).out
+    for option in (
+        "--wait-timeout",
+        "--on-failure",
+        "--renew-anon-volumes",
+        "--gate",
+        "--adopt",
+        "--dry-run",
+    ):
+        assert option in up
+    assert "[default: keep]" in up
+
+
+def test_without_arguments_it_prints_its_help(program: Program) -> None:
+    result = program(plain=False)
+    assert result.code == 0
+    assert "Usage: zun-compose" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["versio"], 'no such command: "versio" (did you mean "version"?)'),
+        (["up", "--frob"], "--frob"),
+        (["--progress", "loud", "ps"], "loud"),
+        (["--parallel", "0", "ps"], "cannot be 0"),
+        (["up", "--scale", "web"], '"web" is not SERVICE=NUMBER'),
+        (["up", "--scale", "web=-1"], '"web=-1" is not SERVICE=NUMBER'),
+        (["up", "--scale", "wb=2"], 'did you mean "web"?'),
+        (["up", "wbe"], 'no such service: "wbe" (did you mean "web"?)'),
+        (["up", "--force-recreate", "--no-recreate"], "--force-recreate and --no-recreate contradict"),
+        (["up", "--build", "--no-build"], "contradict"),
+        (["up", "-t", "soon"], '"soon" is not a duration'),
+        (["ps", "--filter", "name=web"], 'unknown filter "name"'),
+        (["ps", "--filter", "status=ill"], 'unknown state "ill"'),
+        (["logs", "--since", "yesterday"], '"yesterday" is neither a moment'),
+        (["logs", "--tail", "few"], '"few" is neither a number'),
+        (["wait"], "name the services"),
+        (["config", "--services", "--images"], "contradict"),
+        (["run", "-l", "=x", "web"], '"=x" is not KEY=VALUE'),
+        (["-n", "Not A Name", "ps"], '"Not A Name" is no stack name'),
+    ],
+)
+def test_bad_usage_exits_2_and_says_why(shop: Program, arguments: list[str], said: str) -> None:
+    result = shop(*arguments)
+    assert result.code == 2
+    assert said in result.err
+    assert result.err.startswith("zun-compose: error: ")
+    assert "Traceback" not in result.err
+    assert result.out == ""
+
+
+def test_all_faults_of_a_file_are_printed_with_their_places(program: Program) -> None:
+    program.file(
+        """
+        services:
+          web:
+            imge: x
+          db:
+            image: db
+            replicas: 3
+        """
+    )
+    result = program("up", "-d")
+    assert result.code == 2
+    lines = [line for line in result.err.splitlines() if line.startswith("zun-compose: error: ")]
+    assert len(lines) == 2
+    assert "compose.yaml:4:" in lines[0]
+    assert "imge" in lines[0]
+    assert "compose.yaml:7:" in lines[1]
+    assert "replicas" in lines[1]
+
+
+def test_a_missing_file_exits_2(program: Program) -> None:
+    assert program("ps").code == 2
+    result = program("-f", "nowhere.yaml", "config")
+    assert result.code == 2
+    assert "nowhere.yaml" in result.err
+
+
+def test_a_cycle_exits_2_and_names_its_path(program: Program) -> None:
+    program.file("services: {a: {image: a, depends_on: [b]}, b: {image: b, depends_on: [a]}}")
+    for command in (["config"], ["up", "-d"], ["plan"], ["graph"]):
+        result = program(*command)
+        assert result.code == 2, command
+        assert "a -> b -> a" in result.err
+
+
+def test_with_detailed_exitcode_any_error_is_1(program: Program) -> None:
+    program.file("services: {web: {imge: x}}")
+    assert program("plan", "--detailed-exitcode").code == 1
+    alone = program("up", "--detailed-exitcode")
+    assert alone.code == 1
+    assert "needs --dry-run" in alone.err
+    assert program("up", "--dry-run", "--detailed-exitcode", "--frob").code == 1
+
+
+def test_unknown_driver(shop: Program) -> None:
+    result = shop("--driver", "lxd", "ps", plain=False)
+    assert result.code == 2
+    assert '"lxd"' in result.err
+    assert "memory" in result.err
+
+
+def test_errors_map_to_exit_codes() -> None:
+    assert exit_code(UsageError("x")) == 2
+    assert exit_code(SpecError([])) == 2
+    assert exit_code(StateError("x")) == 1
+    assert exit_code(Unavailable("x")) == 1
+    assert exit_code(OperationError("x")) == 1
+    assert exit_code(Cancelled("x")) == 130
+    assert exit_code(KeyboardInterrupt()) == 130
+    assert exit_code(RuntimeError("x")) == 1
+
+
+def test_an_unexpected_error_shows_its_type_but_never_its_text(
+    shop: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: object, **__: object) -> None:
+        raise RuntimeError("PASSWORD=hunter2")
+
+    monkeypatch.setattr("zun_compose.cli.loading.load", explode)
+    result = shop("ps")
+    assert result.code == 1
+    assert result.err.count("\n") == 1
+    assert "RuntimeError" in result.err
+    assert "ZUN_COMPOSE_TRACEBACK=1" in result.err
+    assert "hunter2" not in result.err
+    monkeypatch.setenv("ZUN_COMPOSE_TRACEBACK", "1")
+    assert "Traceback" in shop("ps").err
+
+
+@pytest.mark.parametrize("arguments", [["config"], ["version"], ["--help"]])
+def test_a_reader_that_has_gone_is_no_news(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: w}}")
+    here = str(Path(__file__).resolve().parents[2])
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "zun_compose.cli.main", *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": here},
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_version(program: Program) -> None:
+    assert program("version").out == f"zun-compose version {__version__}\n"
+    assert program("version", "--short").out == f"{__version__}\n"
+    assert program("version", "--format", "json").json() == {"version": __version__}
+    assert program("--version", plain=False).out == f"zun-compose version {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(program: Program, shell: str) -> None:
+    result = program("completion", shell)
+    assert result.code == 0
+    assert "_ZUN_COMPOSE_COMPLETE" in result.out
+
+
+def completed(words: str, folder: Path) -> list[str]:
+    done = outside(
+        folder=folder,
+        _ZUN_COMPOSE_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split(" ")) - 1),
+    )
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+def test_commands_options_and_services_are_completed(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: a}, worker: {image: b}, db: {image: c}}")
+    assert completed("zun-compose ex", tmp_path) == ["explain", "exec"]
+    assert completed("zun-compose logs w", tmp_path) == ["web", "worker"]
+    assert completed("zun-compose exec d", tmp_path) == ["db"]
+    assert "--on-failure" in completed("zun-compose up --on", tmp_path)
+    (tmp_path / "other.yaml").write_text("services: {only: {image: a}}")
+    assert completed("zun-compose -f other.yaml up o", tmp_path) == ["only"]
+    (tmp_path / "compose.yaml").write_text("services: [")
+    assert completed("zun-compose logs w", tmp_path) == []
