@@ -167,6 +167,16 @@ class Faults:
             self.warnings.append(message)
 
     def check(self) -> None:
-        """Raise SpecError if anything was found."""
-        if self.found:
-            raise SpecError(self.found)
+        """Raise SpecError if anything was found: file by file, from top to bottom."""
+        if not self.found:
+            return
+        files: dict[str, int] = {}
+        for fault in self.found:
+            if fault.mark is not None:
+                files.setdefault(fault.mark.file, len(files))
+
+        def place(fault: Fault) -> tuple[int, int, int]:
+            mark = fault.mark
+            return (files[mark.file], mark.line, mark.column) if mark else (len(files), 0, 0)
+
+        raise SpecError(sorted(self.found, key=place))

@@ -26,9 +26,9 @@ def test_all_faults_of_all_files_come_at_once_in_file_order():
         'spec.unknown_key /stack/compose.yaml:4:5: services.web has no attribute "port"'
         ' (did you mean "ports"?)',
         "spec.type /stack/compose.yaml:5:14: services.web.restart must be a string, not a list",
+        'spec.unknown_key /stack/compose.yaml:6:1: unknown top-level key "volums" (did you mean "volumes"?)',
         "spec.type /stack/compose.override.yaml:4:10: services.db.tty must be true or false or a string,"
         " not a list",
-        'spec.unknown_key /stack/compose.yaml:6:1: unknown top-level key "volums" (did you mean "volumes"?)',
     ]
 
 

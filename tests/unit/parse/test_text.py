@@ -121,7 +121,7 @@ def test_aliases_are_copies():
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("a: 1\nservices: {}\na: 2\n", "spec.duplicate_key /stack/compose.yaml:3:1"),
+        ("x-a: 1\nservices: {}\nx-a: 2\n", "spec.duplicate_key /stack/compose.yaml:3:1"),
         ("services:\n\tweb: {}\n", "spec.yaml /stack/compose.yaml:2:1: not YAML"),
         (b"services: \xff\n", "spec.encoding /stack/compose.yaml:1:11: the file is not UTF-8"),
         ("services: {web: &a {image: x, labels: *a}}", "spec.anchor_cycle /stack/compose.yaml:1:39"),
