@@ -176,6 +176,9 @@ class _Builder:
 
     def plan(self) -> Plan:
         """Put it together."""
+        # Only now are all starts and waits known, those of services planned after a replaced one too.
+        proven = tuple(step.id for step in self.steps if step.verb in (Verb.START, Verb.WAIT))
+        self.last = [replace(step, needs=proven) for step in self.last]
         return Plan(
             stack=self.stack.name,
             steps=self._networks_once_free() if self.freed else (*self.steps, *self.last),
@@ -395,9 +398,8 @@ class _Builder:
         self._add(Verb.REMOVE, seen.name, cause, seen, needs=needs)
 
     def _remove_last(self, seen: Observed, cause: str) -> None:
-        """Keep a replaced container until everything has started, so that it can come back."""
-        starts = tuple(step.id for step in self.steps if step.verb is Verb.START)
-        self.last.append(self._step(Verb.REMOVE, seen.name, cause, seen, needs=starts))
+        """Keep a replaced container until everything has succeeded, so that it can come back."""
+        self.last.append(self._step(Verb.REMOVE, seen.name, cause, seen))
 
     def _renew_networks(self) -> None:
         for key, changes in self.renewed.items():
