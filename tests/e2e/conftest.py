@@ -11,6 +11,9 @@ import pytest
 from docker import DockerClient
 
 from tests.e2e.site import Site
+from tests.engines.dockerd import docker_engine
+
+__all__ = ["docker_engine"]
 
 Open = Callable[..., Site]
 
@@ -18,9 +21,9 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[DockerClient]:
+def engine(docker_engine: str) -> Iterator[DockerClient]:
     """The engine's own API: the judge of these tests."""
-    client = DockerClient.from_env(timeout=60)
+    client = DockerClient(base_url=docker_engine, version="auto", timeout=60)
     yield client
     client.close()
 
