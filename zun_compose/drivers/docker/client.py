@@ -15,6 +15,7 @@ from typing import Any
 import docker
 import requests
 from docker.transport import UnixHTTPAdapter
+from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 
 from zun_compose.drivers.docker.address import Address
 from zun_compose.errors import Unavailable, Unsupported
@@ -87,12 +88,41 @@ def stream_of(response: requests.Response) -> Stream:
     return Stream(response=response, reader=reader, sock=sock)
 
 
+class _Connection(UnixHTTPConnection):
+    """A connection whose socket does not leak when nobody listens."""
+
+    def connect(self) -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.settimeout(self.timeout)
+            sock.connect(self.unix_socket)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock
+
+
+class _Pool(UnixHTTPConnectionPool):
+    def _new_conn(self) -> Any:
+        seconds: Any = self.timeout
+        return _Connection(self.base_url, self.socket_path, seconds)
+
+
 class OnePool(UnixHTTPAdapter):
     """Adapter for a Unix socket whose connections serve all paths."""
 
+    def __init__(self, path: str, seconds: int) -> None:
+        super().__init__(f"http+unix://{path}", seconds, 1, POOL)
+        self._pool = _Pool("http+docker://localhost", path, seconds, POOL)
+
     def get_connection(self, url: Any, proxies: Any = None) -> Any:
         """Return the one pool, whatever the path."""
-        return super().get_connection("http+docker://localhost", proxies)
+        return self._pool
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._pool.close()
+        super().close()
 
 
 class Client(docker.APIClient):
@@ -117,8 +147,7 @@ class Client(docker.APIClient):
         """Pin the API version from the headers that every reply carries, here /info's. The SDK's own hook."""
         if self._address.socket:
             old: Any = self.adapters["http+docker://"]
-            seconds = math.ceil(self._seconds)
-            self.mount("http+docker://", OnePool(f"http+unix://{old.socket_path}", seconds, 1, POOL))
+            self.mount("http+docker://", OnePool(old.socket_path, math.ceil(self._seconds)))
             # no proxy or .netrc look-ups for a socket: they cost more than the call
             self.trust_env = False
         reply = self.get(f"{self.base_url}/info", timeout=self._seconds)

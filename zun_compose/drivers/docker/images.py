@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from docker import auth
 from docker.utils import parse_repository_tag
 
 from zun_compose.container import ImageSeen
@@ -15,6 +14,7 @@ from zun_compose.driver import PullProgress
 from zun_compose.drivers.docker import observe
 from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.context import context_of, query
+from zun_compose.drivers.docker.credentials import all_credentials, credentials
 from zun_compose.drivers.docker.errors import from_words, translated
 from zun_compose.drivers.docker.wire import Part, quoted
 from zun_compose.errors import NotFound, Rejected
@@ -56,7 +56,7 @@ class Images(Part):
         doing = f'pull image "{reference}"'
         with translated(doing):
             repository, tag = parse_repository_tag(reference)
-            headers = _credentials(repository)
+            headers = credentials(repository)
         parameters = {"fromImage": repository, "tag": tag or "latest"}
         if platform:
             parameters["platform"] = platform
@@ -81,7 +81,7 @@ class Images(Part):
         hide = [value for value in build.args.values() if value]
         parameters = query(tag, build, labels)
         with translated(doing, hide):
-            headers = _all_credentials()
+            headers = all_credentials()
             context = context_of(build)
         if context is not None:
             headers["Content-Type"] = "application/x-tar"
@@ -191,20 +191,6 @@ def _lines(news: Mapping[str, Any]) -> Iterator[str]:
     elif news.get("status") and not news.get("progressDetail"):
         layer = f"{news['id']}: " if news.get("id") else ""
         yield f"{layer}{news['status']}"
-
-
-def _credentials(repository: str) -> dict[str, str]:
-    """Return the header that logs in at the repository's registry, empty if none is known."""
-    registry, _ = auth.resolve_repository_name(repository)
-    found = auth.load_config().resolve_authconfig(registry)
-    return {"X-Registry-Auth": auth.encode_header(found).decode("ascii")} if found else {}
-
-
-def _all_credentials() -> dict[str, str]:
-    """Return the header that lets a build pull its base images."""
-    known: Any = auth.load_config()
-    found = known.get_all_credentials()
-    return {"X-Registry-Config": auth.encode_header(found).decode("ascii")} if found else {}
 
 
 def _path(reference: str) -> str:

@@ -45,6 +45,10 @@ class Pump:
 
     def __enter__(self) -> Pump:
         os.set_blocking(self._wake_write, False)
+        if self._terminal:
+            # before anything starts, and keeping what was typed ahead
+            self._saved = termios.tcgetattr(0)
+            tty.setraw(0, termios.TCSADRAIN)
         if self._session.tty and current_thread() is main_thread():
             self._handler = signal.signal(signal.SIGWINCH, self._on_size)
         return self
@@ -67,9 +71,6 @@ class Pump:
 
     def run(self) -> None:
         """Carry bytes until the other side closes its output."""
-        if self._terminal:
-            self._saved = termios.tcgetattr(0)
-            tty.setraw(0)
         self._feeder = Thread(target=self._feed, name="docker-stdin", daemon=True)
         self._feeder.start()
         self._stream.settimeout(None)
