@@ -7,11 +7,14 @@ threads; `VirtualShell` moves the clock of a driver that has one, in the caller'
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
@@ -37,12 +40,15 @@ from zun_compose.schedule import (
     Sweep,
     Swept,
     Tell,
+    Withdrawn,
+    telling,
 )
 from zun_compose.watch import Ask, Check, Look
 
 _WAKE_FOR_CANCEL = 0.1
 _TRANSFERS = (Verb.PULL, Verb.BUILD)
-_AWAITED = frozenset({"steps", "images", "reports"})
+_STEPS = ("steps", "images")
+_AWAITED = frozenset({*_STEPS, "reports"})
 
 
 class Hands(Protocol):
@@ -92,8 +98,17 @@ class Shell(Protocol):
         """Seconds on a clock that only moves forward."""
         ...
 
-    def run(self, lane: str, action: Action, job: Callable[[], Input | None]) -> None:
-        """Run a job; what it returns comes back from `next_event`. Lanes do not wait for each other."""
+    def run(
+        self, lane: str, action: Action, job: Callable[[], Input | None], begun: Callable[[], None]
+    ) -> None:
+        """Run a job; what it returns comes back from `next_event`. Lanes do not wait for each other.
+
+        `begun` is called at the moment when the job is begun.
+        """
+        ...
+
+    def withdraw(self) -> Sequence[Launch]:
+        """Take back the steps that were handed in and not begun, and return them."""
         ...
 
     def post(self, event: Input) -> None:
@@ -113,6 +128,14 @@ class Shell(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One action and the call that carries it out."""
+
+    action: Action
+    work: Callable[[], None]
+
+
 class _Lane:
     """A bounded pool of daemon threads, made as they are needed.
 
@@ -123,12 +146,12 @@ class _Lane:
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads = 0
         self._waiting = 0
         self._lock = threading.Lock()
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: _Job) -> None:
         """Run the job as soon as a thread is free."""
         with self._lock:
             self._waiting += 1
@@ -144,9 +167,19 @@ class _Lane:
         for _ in range(self._threads):
             self._jobs.put(None)
 
+    def withdraw(self) -> list[_Job]:
+        """Take back what no thread has begun."""
+        jobs = []
+        with contextlib.suppress(Empty):
+            while (job := self._jobs.get_nowait()) is not None:
+                jobs.append(job)
+        with self._lock:
+            self._waiting -= len(jobs)
+        return jobs
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            job.work()
             with self._lock:
                 self._waiting -= 1
 
@@ -166,18 +199,21 @@ class ThreadShell:
         """Return monotonic seconds."""
         return time.monotonic()
 
-    def run(self, lane: str, action: Action, job: Callable[[], Input | None]) -> None:
+    def run(
+        self, lane: str, action: Action, job: Callable[[], Input | None], begun: Callable[[], None]
+    ) -> None:
         """Hand a job to the lane's threads."""
         if lane not in self._lanes:
             self._lanes[lane] = _Lane(lane, self._sizes[lane])
         counts = lane in _AWAITED
         with self._lock:
             self._open += counts
-        self._lanes[lane].submit(lambda: self._work(job, counts=counts))
+        self._lanes[lane].submit(_Job(action, lambda: self._work(job, begun, counts=counts)))
 
-    def _work(self, job: Callable[[], Input | None], *, counts: bool) -> None:
+    def _work(self, job: Callable[[], Input | None], begun: Callable[[], None], *, counts: bool) -> None:
         event: Input | None = None
         try:
+            begun()
             event = job()
         except BaseException as error:  # noqa: BLE001 - raised again in the coordinator's thread
             self._crash = error
@@ -199,6 +235,13 @@ class ThreadShell:
         if self._crash is not None:
             raise self._crash
         return event
+
+    def withdraw(self) -> Sequence[Launch]:
+        """Take back the steps that no thread has begun."""
+        jobs = [job for name in _STEPS if name in self._lanes for job in self._lanes[name].withdraw()]
+        with self._lock:
+            self._open -= len(jobs)
+        return [job.action for job in jobs if isinstance(job.action, Launch)]
 
     def busy(self) -> bool:
         """Whether steps or reports are under way."""
@@ -225,8 +268,11 @@ class VirtualShell:
         """Return the driver's virtual seconds."""
         return self._clock.now()
 
-    def run(self, lane: str, action: Action, job: Callable[[], Input | None]) -> None:
+    def run(
+        self, lane: str, action: Action, job: Callable[[], Input | None], begun: Callable[[], None]
+    ) -> None:
         """Do a job once its latency has passed."""
+        begun()
         latency = self._latency(action)
         if latency <= 0:
             self._do(job)
@@ -256,6 +302,10 @@ class VirtualShell:
             self._do(heapq.heappop(self._later)[3])
         return self._inbox.popleft() if self._inbox else None
 
+    def withdraw(self) -> Sequence[Launch]:
+        """Nothing waits for a thread here."""
+        return ()
+
     def busy(self) -> bool:
         """Whether steps or reports are under way."""
         return any(awaited for _, _, awaited, _ in self._later)
@@ -270,18 +320,24 @@ def execute(
 ) -> None:
     """Run a schedule to its end. What came of it stands in the schedule.
 
-    Setting `cancel` stops further launches; calls in flight are awaited.
+    Setting `cancel` stops further launches, of steps too that no thread has begun yet; calls in flight
+    are awaited.
     """
     actions = schedule.begin(shell.now())
     while True:
         for action in actions:
-            _dispatch(action, hands, shell, emit)
+            if isinstance(action, Launch) and cancel is not None and cancel.is_set():
+                shell.post(Withdrawn(action.step.id))
+            else:
+                _dispatch(action, hands, shell, emit)
         if schedule.finished and not shell.busy():
             break
         if schedule.cancelled and not schedule.in_flight():
             break
         if cancel is not None and cancel.is_set() and not schedule.cancelled:
             actions = schedule.step(CancelRequested(), shell.now())
+            for launch in shell.withdraw():
+                actions += schedule.step(Withdrawn(launch.step.id), shell.now())
             continue
         event = shell.next_event(schedule.wake_at)
         now = shell.now()
@@ -294,19 +350,24 @@ def _dispatch(action: Action, hands: Hands, shell: Shell, emit: Emitter) -> None
             emit(progress)
         case Launch():
             lane = "images" if action.step.verb in _TRANSFERS else "steps"
-            shell.run(lane, action, lambda: _carry_out(action, hands, shell))
+            begun = partial(emit, telling.started(action))
+            shell.run(lane, action, lambda: _carry_out(action, hands, shell), begun)
         case Look():
-            shell.run("looks", action, lambda: hands.look(action))
+            shell.run("looks", action, lambda: hands.look(action), _untold)
         case Check():
-            shell.run("probes", action, lambda: hands.check(action))
+            shell.run("probes", action, lambda: hands.check(action), _untold)
         case Ask():
-            shell.run("probes", action, lambda: hands.ask(action))
+            shell.run("probes", action, lambda: hands.ask(action), _untold)
         case AskOutside():
-            shell.run("probes", action, lambda: hands.ask_outside(action))
+            shell.run("probes", action, lambda: hands.ask_outside(action), _untold)
         case Report():
-            shell.run("reports", action, lambda: hands.report(action))
+            shell.run("reports", action, lambda: hands.report(action), _untold)
         case Sweep():
-            shell.run("looks", action, hands.sweep)
+            shell.run("looks", action, hands.sweep, _untold)
+
+
+def _untold() -> None:
+    """Only steps are told of when they are begun."""
 
 
 def _carry_out(launch: Launch, hands: Hands, shell: Shell) -> Input:

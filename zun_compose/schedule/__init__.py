@@ -17,6 +17,7 @@ from zun_compose.schedule.messages import (
     Sweep,
     Swept,
     Tell,
+    Withdrawn,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "Sweep",
     "Swept",
     "Tell",
+    "Withdrawn",
 ]

@@ -35,6 +35,7 @@ from zun_compose.schedule.messages import (
     Sweep,
     Swept,
     Tell,
+    Withdrawn,
 )
 from zun_compose.schedule.timers import Kind, Timers
 from zun_compose.standing import standing
@@ -110,6 +111,8 @@ class Schedule:
                 self._swept = True
                 for observed in containers:
                     self._guard(observed)
+            case Withdrawn(step):
+                self._withdraw(self._lines[step])
             case CancelRequested():
                 self._cancel()
             case Saw() | Checked() | Asked():
@@ -170,7 +173,7 @@ class Schedule:
     def _launch(self, line: Line) -> None:
         line.attempt += 1
         line.resting = False
-        self._out += [Tell(telling.started(line)), Launch(line.step, line.attempt)]
+        self._out.append(Launch(line.step, line.attempt))
 
     def _succeeded(self, line: Line, seconds: float, now: float) -> None:
         if line.phase is not Phase.LAUNCHED:
@@ -246,6 +249,10 @@ class Schedule:
         for state in self._gates:
             state.resolve()
         self._lookout.clear()
+
+    def _withdraw(self, line: Line) -> None:
+        if line.phase is Phase.LAUNCHED:
+            self._lines.settle(line, Phase.CANCELLED, "interrupted")
 
     # Gates.
 

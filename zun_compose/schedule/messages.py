@@ -71,16 +71,23 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A launched step was not begun: the cancellation came first."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """The user wants no further launches."""
 
 
-Input = Succeeded | Broke | Saw | Checked | Asked | Hinted | Swept | CancelRequested
+Input = Succeeded | Broke | Saw | Checked | Asked | Hinted | Swept | Withdrawn | CancelRequested
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Carry a step out."""
+    """Carry a step out, and tell of it (`telling.started`) when it is begun."""
 
     step: Step
     attempt: int

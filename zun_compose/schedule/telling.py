@@ -5,20 +5,20 @@ from __future__ import annotations
 from zun_compose.events import ServiceChanged, StepDone, StepFailed, StepSkipped, StepStarted
 from zun_compose.plan.steps import Member
 from zun_compose.schedule.lines import Line
-from zun_compose.schedule.messages import Broke
+from zun_compose.schedule.messages import Broke, Launch
 from zun_compose.status import Readiness
 
 
-def started(line: Line) -> StepStarted:
-    """Say that a step was launched."""
-    step = line.step
+def started(launch: Launch) -> StepStarted:
+    """Say that a step was begun."""
+    step = launch.step
     return StepStarted(
         step=step.id,
         verb=step.verb.value,
         subject=step.subject,
         service=step.service,
         cause=step.cause,
-        attempt=line.attempt,
+        attempt=launch.attempt,
     )
 
 

@@ -1,0 +1,218 @@
+"""The laws of `up` and `down`, searched over random stacks and fates on the memory engine in virtual time.
+
+Each law is judged from the engine's own record, never from what the core says of itself; see `worlds`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from hypothesis import assume, given, note
+from hypothesis import strategies as st
+
+from tests.property.worlds import Drawn, Patient, Truth, drawn
+from zun_compose.container import State
+from zun_compose.engine import Engine, Outcome
+from zun_compose.errors import Cancelled, DriverError, OperationError, SpecError, ZunComposeError
+from zun_compose.events import Event, Finished, StepStarted
+from zun_compose.model import Service, Stack
+from zun_compose.options import DownOptions, OnFailure, UpOptions
+
+# A generous bound: twelve services in a row, each with its slowest calls and longest limit.
+MOST_SECONDS = 1_000.0
+MOST_EVENTS = 3_000
+
+
+class Run:
+    """One `up` of an example, with all that came of it."""
+
+    def __init__(self, example: Drawn, driver: Patient | None = None, **options: object) -> None:
+        self.example = example
+        self.driver = driver or example.driver()
+        self.engine = Engine(self.driver)
+        self.options = UpOptions(**{**example.options, **options})  # type: ignore[arg-type]
+        self.events: list[Event] = []
+        self.outcome: Outcome | None = None
+        self.error: ZunComposeError | None = None
+
+    def __call__(
+        self, sink: Callable[[Event], None] | None = None, cancel: threading.Event | None = None
+    ) -> Run:
+        def told(event: Event) -> None:
+            self.events.append(event)
+            if sink is not None:
+                sink(event)
+
+        try:
+            self.outcome = self.engine.up(self.example.stack, self.options, sink=told, cancel=cancel)
+        except (OperationError, Cancelled, SpecError, DriverError) as error:
+            self.error = error
+            note(f"{type(error).__name__}: {error}")
+        return self
+
+
+def well_told(events: list[Event]) -> None:
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    finished = [event for event in events if isinstance(event.progress, Finished)]
+    assert len(finished) == 1
+    assert events[-1] is finished[0]
+
+
+@given(drawn())
+def test_no_container_starts_before_every_gate_of_its_service_held(example: Drawn) -> None:
+    """SEMANTICS 1: "A dependent never *starts* before its gates; creating ahead is allowed"."""
+    run = Run(example)()
+    truth = Truth(example.stack, run.driver.record)
+    for place, hint in truth.first_starts():
+        for edge in example.stack.services[hint.service].dependencies:
+            if edge.required:
+                assert truth.satisfied(edge, place), (
+                    f"{hint.name} started at {hint.at:g} s, before {edge.on}: {edge.condition}"
+                )
+
+
+@given(drawn(outages=True), st.sampled_from(OnFailure))
+def test_every_up_ends_and_tells_it_once(example: Drawn, policy: OnFailure) -> None:
+    """STYLE 5: "schedule ... always ends". Events have no gaps, and one Finished, which is the last."""
+    run = Run(example, on_failure=policy)()
+    assert run.driver.now() <= MOST_SECONDS
+    assert len(run.events) <= MOST_EVENTS
+    if not isinstance(run.error, (SpecError, DriverError)):
+        well_told(run.events)
+        last = run.events[-1].progress
+        assert isinstance(last, Finished)
+        assert last.outcome == ("done" if run.outcome else "failed")
+
+
+@given(drawn(good=True))
+def test_a_stack_that_can_come_up_comes_up(example: Drawn) -> None:
+    """Nothing dies, nothing is late, each call works in the end: then `up` must say so too."""
+    run = Run(example)()
+    assert run.error is None
+    started = {hint.name for hint in run.driver.record if hint.action == "start"}
+    wanted = {
+        f"p-{service.name}-{number}"
+        for service in example.stack.services.values()
+        for number in range(1, service.replicas + 1)
+    }
+    assert started == wanted
+
+
+@given(drawn())
+def test_an_up_that_succeeded_has_started_everything(example: Drawn) -> None:
+    run = Run(example)()
+    assume(run.outcome is not None)
+    started = [hint.name for hint in run.driver.record if hint.action == "start"]
+    wanted = {
+        f"p-{service.name}-{number}"
+        for service in example.stack.services.values()
+        for number in range(1, service.replicas + 1)
+    }
+    assert set(started) == wanted
+
+
+@given(drawn(failures=False))
+def test_up_twice_is_an_empty_plan(example: Drawn) -> None:
+    """STYLE 2.3: "`up` on an unchanged stack without repeating jobs is an empty plan"."""
+    run = Run(example)()
+    assume(run.outcome is not None)
+    services = example.stack.services
+    containers = run.driver.list(example.stack.name)
+    assume(all(_settled(services[seen.service], seen.state, seen.exit_code) for seen in containers))
+    before = len(run.driver.record)
+    assert run.engine.plan(example.stack, UpOptions(wait=True)).empty
+    again = Run(example, run.driver)()
+    assert again.error is None
+    acted = {hint.action for hint in run.driver.record[before:]}
+    assert not acted & {"create", "destroy", "kill"}
+    assert not any(isinstance(event.progress, StepStarted) for event in again.events)
+
+
+def _settled(service: Service, state: State, code: int | None) -> bool:
+    if service.job:
+        return service.once and state is State.EXITED and code == 0
+    return state in (State.RUNNING, State.RESTARTING)
+
+
+@given(drawn(failures=False), st.booleans())
+def test_down_removes_all_and_stops_dependents_first(example: Drawn, by_name: bool) -> None:
+    """SEMANTICS, issue 2: "down reverses up"; also by labels alone, without the file."""
+    run = Run(example)()
+    stack = example.stack
+    before = len(run.driver.record)
+    running = {seen.id for seen in run.driver.list(stack.name) if seen.state is State.RUNNING}
+    events: list[Event] = []
+    run.engine.down(stack.name if by_name else stack, DownOptions(volumes=True), sink=events.append)
+    assert not run.driver.list(stack.name)
+    assert not run.driver.networks(stack.name)
+    assert not run.driver.volumes(stack.name)
+    well_told(events)
+    asked: dict[str, int] = {}
+    gone: dict[str, int] = {}
+    for place, hint in enumerate(run.driver.record[before:]):
+        if hint.container in running:
+            if hint.action == "kill":
+                asked.setdefault(hint.container, place)
+            if hint.action == "die":
+                gone[hint.container] = place
+    owner = {hint.container: hint.service for hint in run.driver.record}
+    for service in stack.services.values():
+        for edge in service.dependencies:
+            ends = [gone[one] for one in gone if owner[one] == service.name]
+            begins = [asked[one] for one in asked if owner[one] == edge.on]
+            assert max(ends, default=-1) < min(begins, default=len(run.driver.record))
+
+
+@given(drawn())
+def test_a_failed_up_leaves_nothing_that_never_started(example: Drawn) -> None:
+    """SEMANTICS 1: "what never started is removed when `up` fails"."""
+    run = Run(example, on_failure=OnFailure.KEEP)()
+    assume(isinstance(run.error, OperationError))
+    started = {hint.container for hint in run.driver.record if hint.action == "start"}
+    left = run.driver.list(example.stack.name)
+    assert {seen.name for seen in left if seen.id not in started} == set()
+
+
+@given(drawn())
+def test_a_failed_up_with_stop_leaves_nothing_running(example: Drawn) -> None:
+    run = Run(example, on_failure=OnFailure.STOP)()
+    assume(isinstance(run.error, OperationError))
+    running = (State.RUNNING, State.PAUSED, State.RESTARTING)
+    assert [seen.name for seen in run.driver.list(example.stack.name) if seen.state in running] == []
+
+
+@given(drawn())
+def test_after_a_rollback_nothing_of_the_run_remains(example: Drawn) -> None:
+    """SEMANTICS 1: "--on-failure ... rollback". Volumes stay: they may hold data."""
+    run = Run(example, on_failure=OnFailure.ROLLBACK)()
+    assume(isinstance(run.error, OperationError))
+    assert not run.driver.list(example.stack.name)
+    assert not run.driver.networks(example.stack.name)
+
+
+@given(drawn(), st.integers(1, 60))
+def test_no_step_is_launched_after_cancel(example: Drawn, after: int) -> None:
+    """STYLE 2.5: "Cancellation is an event: no launch follows it, in-flight calls are awaited"."""
+    cancel = threading.Event()
+    late: list[str] = []
+
+    def sink(event: Event) -> None:
+        if cancel.is_set() and isinstance(event.progress, StepStarted):
+            if not event.progress.step.startswith("undo"):
+                late.append(event.progress.step)
+        if event.sequence >= after:
+            cancel.set()
+
+    run = Run(example)(sink, cancel)
+    assume(cancel.is_set())
+    assert late == []
+    if run.outcome is None and not isinstance(run.error, DriverError):
+        well_told(run.events)
+    # What was made is all there to converge from: the next up goes on, down removes everything.
+    run.engine.down(example.stack, DownOptions(volumes=True))
+    assert not run.driver.list(example.stack.name)
+
+
+def names_of(stack: Stack) -> list[str]:
+    return list(stack.services)
