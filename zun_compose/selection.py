@@ -25,6 +25,7 @@ _FLEETING = frozenset({"memory"})
 class Choice:
     """An engine that answered. `said` is what the user should be told about how it was chosen, or "".
 
+    `surprising` is True if `said` matters even where nothing is changed.
     `address` None means where the driver's own settings point to. `lasting` is False for engines that
     end with this process. The caller closes `driver`.
     """
@@ -35,6 +36,7 @@ class Choice:
     address: str | None
     lasting: bool
     said: str = ""
+    surprising: bool = False
 
 
 def choose(
@@ -97,6 +99,7 @@ def _known(known: Remembered, environment: Mapping[str, str]) -> Choice:
                 address=address,
                 lasting=choice.lasting,
                 said=said,
+                surprising=True,
             )
         choice.driver.close()
     where = f" at {known.address}" if known.address else ""

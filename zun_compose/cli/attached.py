@@ -14,7 +14,7 @@ from zun_compose.cli.signals import Interrupts
 from zun_compose.cli.table import moment
 from zun_compose.container import Hint, Observed, State
 from zun_compose.driver import Subscription
-from zun_compose.errors import Cancelled, DriverError, NotFound, Unsupported, ZunComposeError
+from zun_compose.errors import Cancelled, NotFound, Unsupported, ZunComposeError
 from zun_compose.options import LogOptions, UpOptions
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from zun_compose.model import Stack
 
 STOPPING = "zun-compose: stopping the stack (Ctrl-C again kills it)"
+_RUNS = (State.RUNNING, State.PAUSED, State.RESTARTING)
+_LOOK_SECONDS = 0.05
 KILLING = "zun-compose: killing the stack (Ctrl-C again leaves at once)"
 
 
@@ -216,13 +218,12 @@ def _stop(engine: Engine, stack: Stack, options: UpOptions, stage: Stage, progre
     # In a thread of its own: the stop sits in engine calls while the kill is carried out.
     stopper = threading.Thread(target=work, name="stop", daemon=True)
     stopper.start()
-    while stopper.is_alive():
-        stopper.join(0.05)
-        if stage.killing.is_set():
-            stage.killing.clear()
-            try:
-                engine.kill(stack, (), "SIGKILL")
-            except DriverError as error:
-                failures.append(error)
-    if failures:
+    while stopper.is_alive() and not stage.killing.wait(_LOOK_SECONDS):
+        pass
+    if stage.killing.is_set():
+        engine.kill(stack, (), "SIGKILL")
+        # The stop's own calls may last on; what counts is that nothing runs any more.
+        while stopper.is_alive() and any(one.state in _RUNS for one in engine.containers(stack)):
+            stopper.join(_LOOK_SECONDS)
+    elif failures:
         raise failures[0]

@@ -45,8 +45,9 @@ def readiness(entry: Entry) -> str:
     if known is None:
         return "-"
     notes = [known.reason] if known.reason else []
-    if known.our_health and known.our_health != entry.seen.health.value:
-        notes.append(f"our check says {known.our_health}, the engine {entry.seen.health.value}")
+    engine = entry.seen.health
+    if known.our_health and engine is not Health.NONE and known.our_health != engine.value:
+        notes.append(f"our check says {known.our_health}, the engine {engine.value}")
     return f"{known.readiness.value} ({'; '.join(notes)})" if notes else known.readiness.value
 
 

@@ -130,7 +130,7 @@ class Invocation:
                 state=self._store(),
                 environment=self.settings.environment,
             )
-            if announce and self._choice.said:
+            if self._choice.said and (announce or self._choice.surprising):
                 self.say(self._choice.said)
         return self._choice
 
