@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from zun_compose.container import State
 from zun_compose.engine import Engine, Outcome
 from zun_compose.errors import Cancelled, DriverError, OperationError, SpecError, ZunComposeError
 from zun_compose.events import Event, Finished, StepStarted
-from zun_compose.model import Service, Stack
+from zun_compose.model import Service
 from zun_compose.options import DownOptions, OnFailure, UpOptions
 
 # A generous bound: twelve services in a row, each with its slowest calls and longest limit.
@@ -27,11 +28,11 @@ MOST_EVENTS = 3_000
 class Run:
     """One `up` of an example, with all that came of it."""
 
-    def __init__(self, example: Drawn, driver: Patient | None = None, **options: object) -> None:
+    def __init__(self, example: Drawn, driver: Patient | None = None, **options: Any) -> None:
         self.example = example
         self.driver = driver or example.driver()
         self.engine = Engine(self.driver)
-        self.options = UpOptions(**{**example.options, **options})  # type: ignore[arg-type]
+        self.options = UpOptions(**{**example.options, **options})
         self.events: list[Event] = []
         self.outcome: Outcome | None = None
         self.error: ZunComposeError | None = None
@@ -198,9 +199,9 @@ def test_no_step_is_launched_after_cancel(example: Drawn, after: int) -> None:
     late: list[str] = []
 
     def sink(event: Event) -> None:
-        if cancel.is_set() and isinstance(event.progress, StepStarted):
-            if not event.progress.step.startswith("undo"):
-                late.append(event.progress.step)
+        launched = event.progress if isinstance(event.progress, StepStarted) else None
+        if launched is not None and cancel.is_set() and not launched.step.startswith("undo"):
+            late.append(launched.step)
         if event.sequence >= after:
             cancel.set()
 
@@ -212,7 +213,3 @@ def test_no_step_is_launched_after_cancel(example: Drawn, after: int) -> None:
     # What was made is all there to converge from: the next up goes on, down removes everything.
     run.engine.down(example.stack, DownOptions(volumes=True))
     assert not run.driver.list(example.stack.name)
-
-
-def names_of(stack: Stack) -> list[str]:
-    return list(stack.services)

@@ -67,7 +67,7 @@ class Patient(MemoryDriver):
 
 
 class Drawn:
-    """One example: a stack, and how its engine behaves. No dataclass, so that hypothesis shows our own words."""
+    """One example: a stack, and how its engine behaves. No dataclass: hypothesis is to show our own words."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ def _failures(draw: st.DrawFn) -> dict[str, Any]:
         return {"create": {"kind": "timeout", "times": 1, "takes_effect": True}}
     if verb == "start" and kind == "timeout" and draw(st.booleans()):
         return {"start": {"kind": "timeout", "times": draw(st.integers(1, 3)), "takes_effect": True}}
-    times: int | str = draw(st.sampled_from([1, 2, 3, "always"]))
+    times: Any = draw(st.sampled_from([1, 2, 3, "always"]))
     if verb == "inspect":
         kind, times = "unavailable", draw(st.integers(1, 5))
     return {verb: [kind, times]}
@@ -216,7 +216,7 @@ def _ends(service: Service) -> bool:
         return False
     return service.restart.name is RestartName.NO or (
         service.restart.name is RestartName.ON_FAILURE
-        and (last.exit_code == 0 or bool(service.restart.maximum))
+        and (last.exit_code == 0 or service.restart.maximum is not None)
     )
 
 
