@@ -30,7 +30,7 @@ def circumstances(session: Session) -> str:
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip() or 'unknown'}, runs: {session.runs}, "
         f"Docker {info['Version']}, Python {platform.python_version()}, Linux {platform.release()}, "
-        f"{os.cpu_count()} cores"
+        f"{os.cpu_count()} cores, load average {os.getloadavg()[1]:.1f} at the end"
     )
 
 
