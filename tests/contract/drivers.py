@@ -7,7 +7,6 @@ ZUN_COMPOSE_REQUIRE does not name it.
 from __future__ import annotations
 
 import math
-import os
 import shlex
 import threading
 import time
@@ -18,6 +17,8 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.contract.lab import CHECK, EXIT_3, HELLO, Lab, Process
+from tests.engines import dockerd
+from tests.engines.require import missing
 from zun_compose.driver import Listeners, Terminal, VirtualTime
 from zun_compose.drivers.memory import MemoryDriver, RealTimeMemoryDriver
 from zun_compose.errors import Unavailable, Unsupported
@@ -156,12 +157,10 @@ def docker() -> Lab:
     from zun_compose.drivers.docker import connect
 
     try:
-        driver = connect()
+        driver = connect(dockerd.ensure())
         driver.engine()
-    except (Unavailable, Unsupported) as error:
-        if "docker" in os.environ.get("ZUN_COMPOSE_REQUIRE", "").split(","):
-            raise
-        pytest.skip(f"no Docker engine: {error}")
+    except (LookupError, OSError, Unavailable, Unsupported) as error:
+        missing("docker", str(error))
     return DockerLab(driver, _IMAGE, lacks=frozenset({Listeners, VirtualTime}))
 
 

@@ -148,8 +148,9 @@ class Client(docker.APIClient):
         if self._address.socket:
             old: Any = self.adapters["http+docker://"]
             self.mount("http+docker://", OnePool(old.socket_path, math.ceil(self._seconds)))
-            # no proxy or .netrc look-ups for a socket: they cost more than the call
-            self.trust_env = False
+        # A socket needs no look-ups of proxies and .netrc, which cost more than the call; and with TLS the
+        # engine's own authority counts, which a REQUESTS_CA_BUNDLE of the environment would displace.
+        self.trust_env = not self._address.socket and self._address.tls is None
         reply = self.get(f"{self.base_url}/info", timeout=self._seconds)
         reply.raise_for_status()
         self.greeting = reply.json()
