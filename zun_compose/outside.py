@@ -19,10 +19,11 @@ class AskOutside:
 
 
 class OutsideWatch:
-    """What is known of one external, and when to ask again."""
+    """What is known of one external since `now`, and when to ask again."""
 
-    def __init__(self, external: External) -> None:
+    def __init__(self, external: External, now: float) -> None:
         self.external = external
+        self._since = now
         self._facts = [ProbeFacts() for _ in external.probes]
         self._asking = [False] * len(external.probes)
         self._next = [0.0] * len(external.probes)
@@ -49,16 +50,21 @@ class OutsideWatch:
     def asked(self, index: int, answer: Answer, now: float) -> None:
         """Fold one answer in."""
         self._asking[index] = False
+        probe = self.external.probes[index]
         streak = self._facts[index].streak + 1 if answer.ok else 0
-        self._facts[index] = ProbeFacts(streak=streak, last=answer)
-        self._next[index] = now + self.external.probes[index].interval
+        overdue = not answer.ok and probe.deadline is not None and now - self._since >= probe.deadline
+        self._facts[index] = ProbeFacts(streak=streak, last=answer, overdue=overdue)
+        self._next[index] = now + probe.interval
 
     def verdict(self) -> Verdict:
-        """Judge it: ready once every probe has held."""
+        """Judge it: ready once every probe has held, never once the deadline of one has passed."""
         for probe, facts in zip(self.external.probes, self._facts, strict=True):
             if facts.streak < probe.successes:
                 answer = facts.last.text if facts.last is not None else ""
                 asked = describe(probe)
+                if facts.overdue:
+                    reason = f"{asked} did not hold within {probe.deadline:g} s"
+                    return Verdict(word=Word.NEVER, reason=reason, asked=asked, answer=answer)
                 reason = f"{asked} does not hold yet"
                 return Verdict(word=Word.NOT_YET, reason=reason, asked=asked, answer=answer)
         return Verdict(word=Word.READY, reason="ready")

@@ -217,10 +217,10 @@ def _judge_life(
 
 
 def _judge_completion(condition: Condition, observed: Observed, retries: int | None) -> Verdict:
+    if not observed.state.ended and retries is not None and observed.restart_count > retries:
+        words = f"crashed {observed.restart_count} times, the edge allows {retries}"
+        return _never(words, exit_code=observed.exit_code)
     if observed.state is State.RESTARTING:
-        if retries is not None and observed.restart_count > retries:
-            words = f"crashed {observed.restart_count} times, the edge allows {retries}"
-            return _never(words, exit_code=observed.exit_code)
         words = f"restarting after {_exit_words(observed)} ({observed.restart_count} restarts so far)"
         return _not_yet(words, asked="engine", exit_code=observed.exit_code)
     if not observed.state.ended:

@@ -79,7 +79,7 @@ class Lookout:
 
     def attend_outside(self, external: External, now: float) -> None:
         """Watch an external."""
-        self._outside[external.name] = OutsideWatch(external)
+        self._outside[external.name] = OutsideWatch(external, now)
         self._timers.wish(now, Kind.OUTSIDE, external.name)
 
     def outside_verdict(self, name: str) -> Verdict:

@@ -46,6 +46,7 @@ ATTEMPTS = 4
 """How often a step is tried while the engine answers with retryable errors."""
 
 _FIRST_PAUSE = 0.5
+_LAST_WORDS = (Readiness.FAILED, Readiness.COMPLETED)
 _LESS_THAN_READY = (Readiness.STARTED, Readiness.LISTENING, Readiness.HEALTHY)
 
 
@@ -211,7 +212,8 @@ class Schedule:
             self._skip(needing, cause, now)
         self._unblock(self._lines.following(line), now)
         if step.verb is Verb.START and step.service is not None:
-            self._evaluate(step.service, now)
+            for waiting in self._close_gates_on_unstarted(step.service, now):
+                self._skip(waiting, cause, now)
 
     def _skip(self, line: Line, cause: str, now: float) -> None:
         """Skip a step and all that needs it; a loop, since chains may be thousands long."""
@@ -231,7 +233,7 @@ class Schedule:
             if step.verb is Verb.START and step.service is not None:
                 if step.handle in self._members:
                     self._say(self._members[step.handle], Readiness.SKIPPED, cause)
-                todo += self._close_gates_on_skipped(step.service, now)
+                todo += self._close_gates_on_unstarted(step.service, now)
 
     def _unblock(self, lines: list[Line], now: float) -> None:
         for line in lines:
@@ -292,7 +294,7 @@ class Schedule:
         if gate.replicas is None and (gate.condition is Condition.READY or gate.condition.completion):
             word = Readiness.COMPLETED if gate.condition.completion else Readiness.READY
             for member in self.plan.fleet.get(gate.dependency, ()):
-                if self._words.get(member.handle) is not Readiness.FAILED:
+                if self._words.get(member.handle) not in _LAST_WORDS:
                     self._say(member, word, verdict.reason)
         self._unblock(state.resolve(), now)
 
@@ -308,17 +310,17 @@ class Schedule:
         for line in waiting:
             self._skip(line, f'"{gate.dependency}" {verdict.reason}', now)
 
-    def _close_gates_on_skipped(self, name: str, now: float) -> list[Line]:
-        """Resolve the gates on a skipped service, silently: the cause was told at its root."""
+    def _close_gates_on_unstarted(self, name: str, now: float) -> list[Line]:
+        """Resolve the gates on what will not be started; returns whom to skip. The root told the cause."""
         skip: list[Line] = []
         for state in self._gates.unresolved_on(name):
-            if self._verdict(state.gate).word is not Word.NEVER:
+            verdict = self._verdict(state.gate)
+            if verdict.word is not Word.NEVER:
                 continue
-            waiting = state.resolve()
             if state.gate.required:
-                skip += waiting
+                skip += state.resolve()
             else:
-                self._unblock(waiting, now)
+                self._fail(state, verdict, now)
         self._timers.wish(now, Kind.TEND, name)
         return skip
 
