@@ -56,6 +56,25 @@ def test_json_progress_is_one_event_a_line_on_stderr(shop: Program) -> None:
     assert result.out == ""
 
 
+def test_errors_and_notes_are_objects_under_json_progress(
+    program: Program, engine: RealTimeMemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.file(BROKEN)
+    events = [json.loads(line) for line in program("--progress", "json", "up", "-d").err.splitlines()]
+    assert (events[-1]["event"], events[-1]["code"], events[-1]["exit_code"]) == (
+        "error",
+        "operation.failed",
+        1,
+    )
+    program.file("services: {web: {imge: x}}")
+    monkeypatch.setenv("COMPOSE_PROGRESS", "json")
+    (fault,) = [json.loads(line) for line in program("config", plain=False).err.splitlines()]
+    assert fault["code"].startswith("spec.")
+    assert "imge" in fault["message"]
+    (usage,) = [json.loads(line) for line in program("frob", plain=False).err.splitlines()]
+    assert (usage["code"], usage["exit_code"]) == ("usage", 2)
+
+
 def test_quiet_progress_says_nothing(shop: Program) -> None:
     result = shop("--progress", "quiet", "up", "-d")
     assert (result.code, result.out, result.err) == (0, "", "")

@@ -27,13 +27,13 @@ def exit_code(error: BaseException) -> int:
     return FAILED
 
 
-def report(error: BaseException) -> int:
-    """Say on stderr what went wrong, for people, and return the exit code."""
+def report(error: BaseException, *, as_json: bool = False) -> int:
+    """Say on stderr what went wrong, for people or as one JSON object, and return the exit code."""
     if isinstance(error, BrokenPipeError):
         # Whoever read us has gone: there is nobody to tell, and the interpreter must not try again at exit.
         _silence(sys.stdout.fileno())
         return FAILED
-    for line in _lines(error):
+    for line in [_object(error)] if as_json else _lines(error):
         try:
             click.echo(line, err=True)
         except BrokenPipeError:
@@ -63,6 +63,25 @@ def _lines(error: BaseException) -> list[str]:
         f"{PROGRAM}: internal error: {type(error).__name__}; this is a fault of zun-compose, "
         f"set {TRACEBACK}=1 to see where"
     ]
+
+
+def _object(error: BaseException) -> str:
+    import json
+
+    if isinstance(error, ZunComposeError):
+        code = error.code
+    elif exit_code(error) == INTERRUPTED:
+        code = "interrupted"
+    else:
+        code = "usage" if isinstance(error, click.ClickException) else "internal"
+    if isinstance(error, SpecError):
+        message = [str(fault) for fault in error.faults]
+    else:
+        message = [
+            line.removeprefix(f"{PROGRAM}: ").removeprefix("error: ").strip() for line in _lines(error)
+        ]
+    body = {"event": "error", "code": code, "exit_code": exit_code(error), "message": "\n".join(message)}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def _traceback(error: BaseException) -> None:

@@ -167,8 +167,13 @@ class Invocation:
         """Say something on stderr that is neither result nor error."""
         if self.settings.progress is ProgressMode.QUIET and not text.startswith("warning"):
             return
+        line = f"{PROGRAM}: {text}"
+        if self.settings.progress is ProgressMode.JSON:
+            from zun_compose.cli.progress.lines import said
+
+            line = said(line)
         with suppress(BrokenPipeError):
-            click.echo(f"{PROGRAM}: {text}", err=True)
+            click.echo(line, err=True)
 
     def colored(self) -> bool:
         """Whether stdout takes colours."""

@@ -5,6 +5,7 @@ Loads nothing but click: a command's module is imported when that command runs.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -155,6 +156,8 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Be the `zun-compose` program."""
     signal.signal(signal.SIGTERM, _terminated)
+    # Starting is mostly imports, whose many lasting objects the collector would go through again and again.
+    gc.set_threshold(100_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A container may write what this terminal's encoding lacks.
@@ -173,10 +176,20 @@ def main() -> None:
 
 
 def _failed(error: BaseException, arguments: Sequence[str]) -> int:
-    code = report(error)
+    code = report(error, as_json=_wants_json(arguments))
     # With --detailed-exitcode 2 says "there are changes", so an error of any kind must be 1.
     detailed = "--detailed-exitcode" in arguments
     return FAILED if detailed and code not in (0, INTERRUPTED) else code
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether --progress json was asked for; known even where the arguments cannot be parsed."""
+    given = [
+        word.removeprefix("--progress=") if word.startswith("--progress=") else after
+        for word, after in zip(arguments, [*arguments[1:], ""], strict=True)
+        if word == "--progress" or word.startswith("--progress=")
+    ]
+    return (given[-1] if given else os.environ.get("COMPOSE_PROGRESS")) == "json"
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -14,10 +14,10 @@ from zun_compose.options import OnFailure
 
 
 @click.command()
-@converging
 @click.option(
     "-d", "--detach", is_flag=True, help="Return once all is started [default: stay and print logs]"
 )
+@converging
 @click.option(
     "--on-failure",
     type=click.Choice([policy.value for policy in OnFailure]),

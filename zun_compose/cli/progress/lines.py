@@ -7,6 +7,7 @@ import sys
 
 from zun_compose.cli.progress.flight import Tracking
 from zun_compose.cli.progress.words import lines
+from zun_compose.cli.signals import shout
 from zun_compose.events import Event, ImageProgress
 
 
@@ -52,3 +53,16 @@ class JsonProgress(_Lines):
     def show(self, event: Event) -> None:
         """Print the event."""
         self.write(json.dumps(event.as_dict(), ensure_ascii=False, separators=(",", ":")))
+
+    def note(self, text: str) -> None:
+        """Say it as an object too: every line of stderr is one."""
+        shout(said(text))
+
+    def farewell(self) -> str:
+        """Say what is in flight as an object."""
+        return said(super().farewell())
+
+
+def said(text: str) -> str:
+    """Return a word of ours that is no event as one JSON object."""
+    return json.dumps({"event": "said", "message": text}, ensure_ascii=False, separators=(",", ":"))
