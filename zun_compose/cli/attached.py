@@ -14,7 +14,7 @@ from zun_compose.cli.signals import Interrupts
 from zun_compose.cli.table import moment
 from zun_compose.container import Hint, Observed, State
 from zun_compose.driver import Subscription
-from zun_compose.errors import Cancelled, NotFound, Unsupported, ZunComposeError
+from zun_compose.errors import Cancelled, Conflict, NotFound, Unsupported, ZunComposeError
 from zun_compose.options import LogOptions, UpOptions
 
 if TYPE_CHECKING:
@@ -221,9 +221,11 @@ def _stop(engine: Engine, stack: Stack, options: UpOptions, stage: Stage, progre
     while stopper.is_alive() and not stage.killing.wait(_LOOK_SECONDS):
         pass
     if stage.killing.is_set():
-        engine.kill(stack, (), "SIGKILL")
         # The stop's own calls may last on; what counts is that nothing runs any more.
-        while stopper.is_alive() and any(one.state in _RUNS for one in engine.containers(stack)):
+        while any(one.state in _RUNS for one in engine.containers(stack)):
+            # One that ends just now is what was asked for; the next round takes the others.
+            with suppress(Conflict, NotFound):
+                engine.kill(stack, (), "SIGKILL")
             stopper.join(_LOOK_SECONDS)
     elif failures:
         raise failures[0]
