@@ -32,6 +32,7 @@ from zun_compose.plan.steps import Gate, Member, Plan, Step, Verb
 from zun_compose.plan.world import World
 
 _UP = (State.RUNNING, State.PAUSED, State.RESTARTING)
+_INTERRUPTED = "left over by an interrupted replacement"
 
 
 def plan_up(
@@ -117,11 +118,16 @@ class _Builder:
     def service(self, service: Service) -> None:
         """Add the steps of one service's containers."""
         keep, surplus = self._sort(service)
-        for seen, cause in surplus:
-            self._retire(seen, cause)
         gates = gates_of(service, self.within) if self.options.start else ()
+        waiting = {seen.number for seen in keep if seen.state not in _UP}
+        cleared: dict[int, tuple[str, ...]] = {}
+        for seen, cause in surplus:
+            removal = self._retire(seen, cause, gates if seen.number in waiting else ())
+            cleared[seen.number] = (*cleared.get(seen.number, ()), removal.id)
+        members = []
         taken = {seen.number for seen in keep}
-        members = [self._existing(service, seen, gates) for seen in keep]
+        for seen in keep:
+            members.append(self._existing(service, seen, gates, cleared.get(seen.number, ())))
         number = 0
         while len(members) < service.replicas:
             number += 1
@@ -206,7 +212,7 @@ class _Builder:
             group = by_number[number]
             group.sort(key=lambda seen: self._preference(service, seen))
             keep.append(group[0])
-            surplus += [(seen, "left over by an interrupted replacement") for seen in group[1:]]
+            surplus += [(seen, _INTERRUPTED) for seen in group[1:]]
         for seen in keep[service.replicas :]:
             surplus.append((seen, f"scaled to {service.replicas}"))
         return keep[: service.replicas], surplus
@@ -218,13 +224,18 @@ class _Builder:
     def _name(self, service: Service, number: int) -> str:
         return service.container_name or f"{self.stack.name}-{service.name}-{number}"
 
-    def _existing(self, service: Service, seen: Observed, gates: tuple[Gate, ...]) -> Member:
+    def _existing(
+        self, service: Service, seen: Observed, gates: tuple[Gate, ...], cleared: tuple[str, ...]
+    ) -> Member:
+        """Bring one container to where it should be; `cleared` are removals that free its name and ports."""
         cause = self._cause(service, seen)
         if cause is not None:
-            return self._replace(service, seen, cause, gates)
+            return self._replace(service, seen, cause, gates, cleared)
         name = self._name(service, seen.number)
+        needs = cleared
         if seen.name != name and self.world.can_rename:
-            self._add(Verb.RENAME, seen.name, "left over by an interrupted replacement", seen, name=name)
+            rename = self._add(Verb.RENAME, seen.name, _INTERRUPTED, seen, name=name, needs=cleared)
+            needs = (rename.id,)
         member = Member(
             handle=seen.id,
             service=service.name,
@@ -238,7 +249,7 @@ class _Builder:
             return self._maybe_restart(service, seen, member, gates)
         if service.once and service.job and seen.exit_code == 0 and seen.state is State.EXITED:
             return replace(member, runs=True)
-        self._start(service, member, _start_cause(service, seen), gates)
+        self._start(service, member, _start_cause(service, seen), gates, needs=needs)
         return member
 
     def _maybe_restart(
@@ -281,7 +292,14 @@ class _Builder:
                 return f'shares a namespace with "{shared}", which is replaced'
         return None
 
-    def _replace(self, service: Service, seen: Observed, cause: str, gates: tuple[Gate, ...]) -> Member:
+    def _replace(
+        self,
+        service: Service,
+        seen: Observed,
+        cause: str,
+        gates: tuple[Gate, ...],
+        cleared: tuple[str, ...],
+    ) -> Member:
         self.recreated.add(service.name)
         name = self._name(service, seen.number)
         mounts = () if self.options.renew_anonymous_volumes else _carried(service, seen)
@@ -289,9 +307,9 @@ class _Builder:
             attachment.network in self.renewed for attachment in service.networks or ()
         )
         if not beside:
-            return self._replace_in_place(service, seen, cause, gates, mounts)
+            return self._replace_in_place(service, seen, cause, gates, mounts, cleared)
         handle = f"{seen.id[:12]}_{name}"
-        create = self._create_step(service, seen.number, handle, cause, mounts=mounts)
+        create = self._create_step(service, seen.number, handle, cause, mounts=mounts, needs=cleared)
         stop = self._add(
             Verb.STOP, seen.name, cause, seen, gates=gates, needs=(create.id,), grace=self.options.timeout
         )
@@ -311,7 +329,13 @@ class _Builder:
         return member
 
     def _replace_in_place(
-        self, service: Service, seen: Observed, cause: str, gates: tuple[Gate, ...], mounts: tuple[Mount, ...]
+        self,
+        service: Service,
+        seen: Observed,
+        cause: str,
+        gates: tuple[Gate, ...],
+        mounts: tuple[Mount, ...],
+        cleared: tuple[str, ...],
     ) -> Member:
         """Stop and remove first, then create: where the engine cannot rename, or a network goes."""
         stop = self._add(Verb.STOP, seen.name, cause, seen, grace=self.options.timeout)
@@ -320,7 +344,7 @@ class _Builder:
             if attachment.network in self.renewed:
                 self.freed.setdefault(attachment.network, []).append(remove.id)
         name = self._name(service, seen.number)
-        self._create_step(service, seen.number, name, cause, mounts=mounts, needs=(remove.id,))
+        self._create_step(service, seen.number, name, cause, mounts=mounts, needs=(remove.id, *cleared))
         member = Member(handle=name, service=service.name, number=seen.number, name=name, fresh=True)
         if self.options.start:
             self._start(service, member, cause, gates)
@@ -391,11 +415,13 @@ class _Builder:
         )
         self.steps.append(step)
 
-    def _retire(self, seen: Observed, cause: str) -> None:
+    def _retire(self, seen: Observed, cause: str, gates: tuple[Gate, ...] = ()) -> Step:
+        """Stop and remove; with `gates` it serves on until the one that takes its place may start."""
         needs: tuple[str, ...] = ()
         if seen.state in _UP:
-            needs = (self._add(Verb.STOP, seen.name, cause, seen, grace=self.options.timeout).id,)
-        self._add(Verb.REMOVE, seen.name, cause, seen, needs=needs)
+            stop = self._add(Verb.STOP, seen.name, cause, seen, gates=gates, grace=self.options.timeout)
+            needs = (stop.id,)
+        return self._add(Verb.REMOVE, seen.name, cause, seen, needs=needs)
 
     def _remove_last(self, seen: Observed, cause: str) -> None:
         """Keep a replaced container until everything has succeeded, so that it can come back."""
