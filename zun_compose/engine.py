@@ -15,19 +15,21 @@ containers became ready). It never prints, reads the command line or handles sig
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zun_compose import graph
 from zun_compose.container import Hint, LogLine, Observed
 from zun_compose.contents import Contents
 from zun_compose.driver import Driver, EventSource, Session, Signals, Subscription, Terminal, Waits
-from zun_compose.errors import Cancelled, Fault, NotFound, OperationError, SpecError, Unsupported
-from zun_compose.model import Condition, Dependency, Stack
-from zun_compose.observation import observe
+from zun_compose.errors import Cancelled, Conflict, Fault, NotFound, OperationError, SpecError, Unsupported
+from zun_compose.model import Condition, Service, Stack
+from zun_compose.observation import observe, planned
 from zun_compose.operation import Operation, Outcome, Sink
 from zun_compose.options import DownOptions, LogOptions, RunOptions, UpOptions
 from zun_compose.plan.edges import gates_of
@@ -62,7 +64,9 @@ class Engine:
 
     def plan(self, stack: Stack, options: UpOptions | None = None) -> Plan:
         """Plan `up`; changes nothing."""
-        return plan_up(stack, observe(self.driver, stack, Contents()), options or UpOptions())
+        wanted = options or UpOptions()
+        world = observe(self.driver, stack, Contents())
+        return planned(self.driver, world, lambda seen: plan_up(stack, seen, wanted))[1]
 
     def plan_down(self, stack: Stack | str, options: DownOptions | None = None) -> Plan:
         """Plan `down`; changes nothing."""
@@ -117,7 +121,7 @@ class Engine:
 
         With `options.wait` also once jobs have ended and all others are ready.
         """
-        return self.up_for(stack, options or UpOptions(), (), sink=sink, cancel=cancel)
+        return self.up_for(stack, options or UpOptions(), None, sink=sink, cancel=cancel)
 
     def down(
         self,
@@ -219,7 +223,9 @@ class Engine:
             if (not services or seen.service in services) and seen.state.value in ("running", "paused")
         ]
         for seen in running:
-            driver.kill(seen.id, signal)
+            # A container that has ended since the list was made needs no signal.
+            with contextlib.suppress(Conflict, NotFound):
+                driver.kill(seen.id, signal)
         return len(running)
 
     def remove(
@@ -373,16 +379,16 @@ class Engine:
         self,
         stack: Stack,
         options: UpOptions,
-        waits: Sequence[Dependency],
+        oneoff: Service | None,
         *,
         sink: Sink | None = None,
         cancel: threading.Event | None = None,
     ) -> Outcome:
-        """Bring services up and wait for these edges of something that is to start afterwards."""
+        """Bring up what a one-off container of a service stands on, and wait for its gates; None: as `up`."""
         graph.check(stack)
         operation = self._operation(sink, cancel)
         with operation.locked(stack.name):
-            return operation.up(stack, options, waits)
+            return operation.up(stack, options, oneoff)
 
     def _operation(self, sink: Sink | None, cancel: threading.Event | None) -> Operation:
         return Operation(self.driver, self._state, self._parallel, sink=sink, cancel=cancel)
@@ -391,7 +397,8 @@ class Engine:
         from zun_compose.plan.down import plan_down
 
         world = observe(self.driver, _name(stack))
-        return plan_down(_name(stack), _stack(stack), world, options)
+        plan = partial(plan_down, _name(stack), _stack(stack), options=options)
+        return planned(self.driver, world, plan)[1] if options.volumes else plan(world)
 
     def _look(self, stack: Stack | str) -> tuple[list[Seen], Mapping[str, ReadyRecord]]:
         from zun_compose.assess import look_at

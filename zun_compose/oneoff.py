@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zun_compose import labels as names
 from zun_compose.contents import Contents
-from zun_compose.driver import Images, Session, Terminal
+from zun_compose.driver import Session, Terminal
 from zun_compose.errors import Fault, NotFound, SpecError, Unsupported, UsageError
 from zun_compose.events import Event
 from zun_compose.model import Mount, MountType, Port, Restart, Service, Stack
@@ -44,14 +44,9 @@ def run_oneoff(
     if not isinstance(driver, Terminal):
         msg = f"the {driver.name} driver has no terminals"
         raise Unsupported(msg)
-    if not options.no_deps:
-        targets = tuple(edge.on for edge in service.dependencies if not edge.external)
-        if service.dependencies:
-            first = targets or (name,)
-            up = UpOptions(services=first, pull=options.pull, build=options.build)
-            if targets:
-                engine.up_for(stack, up, service.dependencies, sink=sink, cancel=cancel)
     one = _oneoff(service, options)
+    up = UpOptions(pull=options.pull, build=options.build, no_deps=options.no_deps, adopt=True)
+    engine.up_for(stack, up, one, sink=sink, cancel=cancel)
     container = _create(engine, stack, one, options)
     session = Session(tty=options.tty, stdin=options.interactive, detach=options.detach)
     if options.detach:
@@ -62,6 +57,11 @@ def run_oneoff(
     finally:
         if options.remove:
             driver.remove(container, force=True, volumes=True)
+
+
+def oneoff_name(stack: str, service: str) -> str:
+    """Return a new name for a one-off container, as docker compose makes them."""
+    return f"{stack}-{service}-run-{secrets.token_hex(6)}"
 
 
 def _oneoff(service: Service, options: RunOptions) -> Service:
@@ -92,10 +92,6 @@ def _create(engine: Engine, stack: Stack, service: Service, options: RunOptions)
     world = observe(driver, stack)
     reference = image_of(stack, service)
     image_id = world.images.get(reference, reference)
-    if isinstance(driver, Images) and reference not in world.images:
-        driver.pull(reference, service.platform, lambda _: None)
-        image = driver.image(reference)
-        image_id = image.id if image is not None else reference
     first = {seen.service: seen.id for seen in reversed(world.containers) if not seen.oneoff}
 
     def container_of(other: str) -> str:
@@ -107,7 +103,7 @@ def _create(engine: Engine, stack: Stack, service: Service, options: RunOptions)
     spec = specify(
         stack,
         service,
-        name=options.name or f"{stack.name}-{service.name}-run-{secrets.token_hex(6)}",
+        name=options.name or oneoff_name(stack.name, service.name),
         number=1,
         image=reference,
         image_id=image_id,

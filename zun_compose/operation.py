@@ -13,7 +13,7 @@ from zun_compose.contents import Contents
 from zun_compose.driver import Driver, EventSource, Subscription, VirtualTime
 from zun_compose.errors import Cancelled, NotFound, OperationError
 from zun_compose.events import Emitter, Event, Finished, GateFailed, Planned, Progress, ServiceChanged, Warned
-from zun_compose.model import Condition, Dependency, Stack
+from zun_compose.model import Condition, Service, Stack
 from zun_compose.observation import observe, side_by_side
 from zun_compose.options import OnFailure, UpOptions
 from zun_compose.plan.edges import scaled
@@ -111,13 +111,13 @@ class Operation:
             cancel=self._cancel,
         )
 
-    def up(self, stack: Stack, options: UpOptions, waits: Sequence[Dependency]) -> Outcome:
+    def up(self, stack: Stack, options: UpOptions, oneoff: Service | None) -> Outcome:
         """Observe, plan and execute `up`; plans anew when somebody else changes the stack meanwhile."""
         contents = Contents()
-        self._refresh_images(stack, options, contents)
+        self._refresh_images(stack, options, contents, oneoff)
         for attempt in range(1, _REPLANS + 1):
             world = observe(self._driver, stack, contents)
-            plan = plan_up(stack, world, options, refresh_images=False, waits=waits)
+            plan = plan_up(stack, world, options, refresh_images=False, oneoff=oneoff)
             try:
                 return self._up_once(stack, plan, world, options, contents)
             except _Raced as raced:
@@ -149,13 +149,15 @@ class Operation:
         self._raise_for(schedule, hands)
         return Outcome(plan=plan, seconds=time.monotonic() - self._began)
 
-    def _refresh_images(self, stack: Stack, options: UpOptions, contents: Contents) -> None:
+    def _refresh_images(
+        self, stack: Stack, options: UpOptions, contents: Contents, oneoff: Service | None
+    ) -> None:
         """Pull and build first what is asked to be fresh: the plan depends on the ids that come of it."""
         policies = {service.pull_policy for service in stack.services.values()}
         if not (options.build or options.pull is not None or policies & {"always", "build"}):
             return
         world = observe(self._driver, stack, contents)
-        whole = plan_up(stack, world, options)
+        whole = plan_up(stack, world, options, oneoff=oneoff)
         steps = tuple(step for step in whole.steps if step.verb in _IMAGE_VERBS)
         if steps:
             images = Plan(stack=stack.name, steps=steps)

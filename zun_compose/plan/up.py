@@ -41,12 +41,13 @@ def plan_up(
     options: UpOptions,
     *,
     refresh_images: bool = True,
-    waits: Sequence[Dependency] = (),
+    oneoff: Service | None = None,
 ) -> Plan:
     """Plan `up`.
 
-    `refresh_images` False leaves out pulls and builds of images that are there already. `waits` are
-    edges of a one-off container that is to start afterwards.
+    `refresh_images` False leaves out pulls and builds of images that are there already. `oneoff` is a
+    service that a container is to run for afterwards: its dependencies are brought up and waited for
+    (unless no_deps), and its networks, volumes and image are made.
 
     Raises SpecError for cycles, unknown services, gates that can never open, missing external or
     changed volumes, images that may not be pulled, and a stack that another folder brought up.
@@ -54,19 +55,25 @@ def plan_up(
     stack = scaled(stack, options.scale)
     _refuse_unknown(stack, options.services)
     order = graph.order(stack)
-    named = tuple(options.services) or tuple(stack.services)
+    if oneoff is not None:
+        edges = () if options.no_deps else oneoff.dependencies
+        named = tuple(edge.on for edge in edges if not edge.external)
+    else:
+        edges = ()
+        named = tuple(options.services) or tuple(stack.services)
     reached = frozenset(named) if options.no_deps else graph.closure(stack, named)
     targets = [stack.services[name] for name in order if name in reached]
     refuse_impossible_gates(stack, reached)
     _refuse_other_folder(stack, world, options)
     builder = _Builder(stack=stack, world=world, options=options, targets=targets, within=reached)
-    builder.resources(refresh_images=refresh_images)
+    beside = [] if oneoff is None else [oneoff]
+    builder.resources(beside, refresh_images=refresh_images)
     for service in targets:
         builder.service(service)
     builder.orphans()
     builder.warn_remote()
     if options.start:
-        builder.waits(waits)
+        builder.waits(edges)
     return builder.plan()
 
 
@@ -96,11 +103,12 @@ class _Builder:
         self.freed: dict[str, list[str]] = {}
         self.creates: dict[str, list[str]] = {}
 
-    def resources(self, *, refresh_images: bool) -> None:
+    def resources(self, beside: Sequence[Service], *, refresh_images: bool) -> None:
         """Add networks, volumes and images, and remember what each service's containers need."""
-        images = image_steps(self.stack, self.targets, self.world, self.options, fresh=refresh_images)
-        networks = network_steps(self.stack, self.targets, self.world) if self.world.has_networks else []
-        volumes = volume_steps(self.stack, self.targets, self.world) if self.world.has_volumes else []
+        using = [*self.targets, *beside]
+        images = image_steps(self.stack, using, self.world, self.options, fresh=refresh_images)
+        networks = network_steps(self.stack, using, self.world) if self.world.has_networks else []
+        volumes = volume_steps(self.stack, using, self.world) if self.world.has_volumes else []
         self.steps += [*images, *networks, *volumes]
         if self.world.has_networks:
             self.renewed = changed_networks(self.stack, self.targets, self.world)
@@ -124,10 +132,8 @@ class _Builder:
         for seen, cause in surplus:
             removal = self._retire(seen, cause, gates if seen.number in waiting else ())
             cleared[seen.number] = (*cleared.get(seen.number, ()), removal.id)
-        members = []
         taken = {seen.number for seen in keep}
-        for seen in keep:
-            members.append(self._existing(service, seen, gates, cleared.get(seen.number, ())))
+        members = [self._existing(service, seen, gates, cleared.get(seen.number, ())) for seen in keep]
         number = 0
         while len(members) < service.replicas:
             number += 1
@@ -219,7 +225,16 @@ class _Builder:
 
     def _preference(self, service: Service, seen: Observed) -> tuple[bool, bool, bool]:
         diverged = container_cause(self.stack, service, seen, self.world) is not None
+        diverged = diverged or self._unfinished(service, seen)
         return (diverged, seen.state not in _UP, seen.name != self._name(service, seen.number))
+
+    def _unfinished(self, service: Service, seen: Observed) -> bool:
+        """Whether it may lack files or networks: these go in after the creation, so a kill can come between.
+
+        What never ran holds nothing that could be lost, so making it anew is the cheap and safe answer.
+        """
+        later = bool(service.configs or service.secrets) or len(service.networks or ()) > 1
+        return self.options.start and later and seen.state is State.CREATED
 
     def _name(self, service: Service, number: int) -> str:
         return service.container_name or f"{self.stack.name}-{service.name}-{number}"
@@ -271,17 +286,22 @@ class _Builder:
         return replace(member, runs=False)
 
     def _cause(self, service: Service, seen: Observed) -> str | None:
+        if self._unfinished(service, seen):
+            return "was created, perhaps not completely, and never started"
         if seen.state not in (State.DEAD, State.REMOVING):
             if self.options.no_recreate:
                 return None
-            named = not self.options.services or service.name in self.options.services
-            if self.options.force_recreate and (named or self.options.always_recreate_deps):
-                return "asked to recreate"
-            if self.options.always_recreate_deps and not named:
+            if self._asked_to_recreate(service):
                 return "asked to recreate"
         cause = container_cause(self.stack, service, seen, self.world)
-        if cause is not None:
-            return cause
+        return cause if cause is not None else self._shared_cause(service)
+
+    def _asked_to_recreate(self, service: Service) -> bool:
+        named = not self.options.services or service.name in self.options.services
+        return self.options.force_recreate if named else self.options.always_recreate_deps
+
+    def _shared_cause(self, service: Service) -> str | None:
+        """Return what the service shares with something that is replaced."""
         for attachment in service.networks or ():
             if attachment.network in self.renewed:
                 changes = ", ".join(self.renewed[attachment.network])

@@ -16,6 +16,7 @@ from zun_compose.cli.proxy import SignalProxy
 from zun_compose.cli.signals import Interrupts
 from zun_compose.driver import Session
 from zun_compose.errors import UsageError
+from zun_compose.oneoff import oneoff_name
 from zun_compose.options import PullPolicy, RunOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -135,6 +136,8 @@ def run(
     stack = call.stack((service,))
     check_services(stack, (service,))
     detach = bool(rest["detach"])
+    if detach and rest["name"] is None:
+        rest["name"] = oneoff_name(stack.name, service)
     options = RunOptions(
         command=command or None,
         entrypoint=None if entrypoint is None else tuple(shlex.split(entrypoint)),
@@ -150,7 +153,10 @@ def run(
     with call.progress(live=False) as progress, closing(SignalProxy(engine, stack, service)) as proxy:
         steps = [lambda: proxy.forward("SIGINT"), lambda: proxy.forward("SIGKILL")]
         with Interrupts(steps, progress.farewell):
-            return engine.run(stack, service, options, sink=progress, cancel=proxy.cancel)
+            code = engine.run(stack, service, options, sink=progress, cancel=proxy.cancel)
+    if detach:
+        click.echo(options.name)
+    return code
 
 
 def _at_terminal() -> bool:
