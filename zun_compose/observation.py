@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from zun_compose.container import Observed
@@ -13,6 +14,7 @@ from zun_compose.errors import NotFound
 from zun_compose.model import Service, Stack
 from zun_compose.plan.divergence import image_of
 from zun_compose.plan.resources import used_networks, used_volumes
+from zun_compose.plan.steps import Plan, Verb
 from zun_compose.plan.world import World
 
 _ONE_BY_ONE = 3
@@ -47,6 +49,23 @@ def observe(driver: Driver, stack: Stack | str, contents: Contents | None = None
         has_volumes=isinstance(driver, Volumes),
         has_images=isinstance(driver, Images),
     )
+
+
+def planned(driver: Driver, world: World, make: Callable[[World], Plan]) -> tuple[World, Plan]:
+    """Plan, and look closer at the containers that the plan removes before it is final.
+
+    What they mount need not be in a summary, and their anonymous volumes are to be kept or to go with them.
+    """
+    plan = make(world)
+    leaving = {step.handle for step in plan.steps if step.verb is Verb.REMOVE}
+    vague = [
+        seen for seen in world.containers if seen.id in leaving and not seen.detailed and not seen.mounts
+    ]
+    if not vague:
+        return world, plan
+    close = {seen.id: seen for seen in details(driver, vague)}
+    world = replace(world, containers=tuple(close.get(seen.id, seen) for seen in world.containers))
+    return world, make(world)
 
 
 def details(driver: Driver, containers: Sequence[Observed]) -> list[Observed]:

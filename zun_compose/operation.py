@@ -14,7 +14,7 @@ from zun_compose.driver import Driver, EventSource, Subscription, VirtualTime
 from zun_compose.errors import Cancelled, NotFound, OperationError
 from zun_compose.events import Emitter, Event, Finished, GateFailed, Planned, Progress, ServiceChanged, Warned
 from zun_compose.model import Condition, Service, Stack
-from zun_compose.observation import observe, side_by_side
+from zun_compose.observation import observe, planned, side_by_side
 from zun_compose.options import OnFailure, UpOptions
 from zun_compose.plan.edges import scaled
 from zun_compose.plan.steps import Plan, Verb
@@ -116,8 +116,11 @@ class Operation:
         contents = Contents()
         self._refresh_images(stack, options, contents, oneoff)
         for attempt in range(1, _REPLANS + 1):
-            world = observe(self._driver, stack, contents)
-            plan = plan_up(stack, world, options, refresh_images=False, oneoff=oneoff)
+            world, plan = planned(
+                self._driver,
+                observe(self._driver, stack, contents),
+                lambda seen: plan_up(stack, seen, options, refresh_images=False, oneoff=oneoff),
+            )
             try:
                 return self._up_once(stack, plan, world, options, contents)
             except _Raced as raced:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from zun_compose.container import Observed, State
 from zun_compose.labels import DEPENDS_ON
@@ -22,6 +23,7 @@ def plan_down(name: str, stack: Stack | None, world: World, options: DownOptions
     """
     gone, orphans = _sorted_out(stack, world, options)
     dependents = _dependents(stack, gone)
+    gone = _dependents_first(gone, dependents)
     steps: list[Step] = []
     removes: dict[str, list[str]] = {}
     for seen in gone:
@@ -48,7 +50,7 @@ def plan_down(name: str, stack: Stack | None, world: World, options: DownOptions
 def _sorted_out(
     stack: Stack | None, world: World, options: DownOptions
 ) -> tuple[list[Observed], list[Observed]]:
-    """Split containers into those that go and orphans that stay; dependents come first."""
+    """Split containers into those that go and orphans that stay."""
     if options.services:
         return [seen for seen in world.containers if seen.service in options.services], []
     if stack is None or options.remove_orphans:
@@ -60,26 +62,31 @@ def _sorted_out(
 
 def _dependents(stack: Stack | None, gone: Iterable[Observed]) -> Mapping[str, set[str]]:
     """Return service -> services that depend on it, by the file, else by the labels on containers."""
-    found: dict[str, set[str]] = {}
+    edges: dict[str, set[str]] = {}
     if stack is not None:
         for service in stack.services.values():
-            for dependency in service.dependencies:
-                if not dependency.external:
-                    found.setdefault(dependency.on, set()).add(service.name)
-        return found
-    edges: dict[str, set[str]] = {}
-    for seen in gone:
-        for entry in filter(None, seen.labels.get(DEPENDS_ON, "").split(",")):
-            edges.setdefault(seen.service, set()).add(entry.split(":")[0])
+            edges[service.name] = {edge.on for edge in service.dependencies if not edge.external}
+    else:
+        for seen in gone:
+            entries = filter(None, seen.labels.get(DEPENDS_ON, "").split(","))
+            edges.setdefault(seen.service, set()).update(entry.split(":")[0] for entry in entries)
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError:
+        # Labels of different days may form a cycle. What lies on it goes in no order.
+        edges = {
+            name: {target for target in targets if name not in _reach(edges, target)}
+            for name, targets in edges.items()
+        }
+    found: dict[str, set[str]] = {}
     for name, targets in edges.items():
         for target in targets:
-            if name not in _reach(edges, target):
-                found.setdefault(target, set()).add(name)
+            found.setdefault(target, set()).add(name)
     return found
 
 
 def _reach(edges: Mapping[str, set[str]], start: str) -> set[str]:
-    """Return all that `start` depends on: labels of different days may form a cycle, which is cut."""
+    """Return a service and all that it depends on."""
     reached: set[str] = set()
     todo = [start]
     while todo:
@@ -88,6 +95,17 @@ def _reach(edges: Mapping[str, set[str]], start: str) -> set[str]:
             reached.add(name)
             todo += edges.get(name, ())
     return reached
+
+
+def _dependents_first(gone: Sequence[Observed], dependents: Mapping[str, set[str]]) -> list[Observed]:
+    """Order containers as they go: by service, those on which nothing depends first, else as they were."""
+    groups: dict[str, list[Observed]] = {}
+    for seen in gone:
+        groups.setdefault(seen.service, []).append(seen)
+    sorter: TopologicalSorter[str] = TopologicalSorter({name: () for name in groups})
+    for name, users in dependents.items():
+        sorter.add(name, *sorted(users))
+    return [seen for name in sorter.static_order() for seen in groups.get(name, ())]
 
 
 def _identity(verb: Verb, seen: Observed) -> str:
