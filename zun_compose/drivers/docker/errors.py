@@ -41,8 +41,10 @@ _BY_STATUS: dict[int, type[DriverError]] = {
 _BY_WORDS: tuple[tuple[re.Pattern[str], type[DriverError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
-        (r"is already in use by container|already exists|already in progress|has active endpoints", Conflict),
+        (r"is already in use by|already exists|already in progress|has active endpoints", Conflict),
         (r"port is already allocated|address already in use", Conflict),
+        # Podman's words for a container that is not in the state that the call needs
+        (r"container state improper", Conflict),
         (r"manifest unknown|manifest for .* not found|repository .* not found|no such image", NotFound),
         (r"unauthorized|access denied|authentication required|no basic auth|denied:", Rejected),
         (r"no such (container|network|volume|exec)|^network .* not found|not found: manifest", NotFound),

@@ -30,14 +30,16 @@ NANO = 1_000_000_000
 def hint(event: Mapping[str, Any]) -> Hint | None:
     """Read one container event; None for those of execs, which are our own probes more often than not."""
     action, _, verdict = str(event.get("Action") or event.get("status") or "").partition(": ")
-    if action.startswith("exec_"):
+    # Docker says exec_create, exec_start and exec_die, Podman exec and exec_died
+    if action == "exec" or action.startswith("exec_"):
         return None
     actor: Mapping[str, Any] = event.get("Actor") or {}
     attributes: Mapping[str, str] = actor.get("Attributes") or {}
     code = str(attributes.get("exitCode", ""))
     return Hint(
         container=str(actor.get("ID") or event.get("id") or ""),
-        action=action,
+        # Podman's word for the end of a container
+        action="destroy" if action == "remove" else action,
         service=attributes.get(labels.SERVICE, ""),
         number=observe.number(attributes),
         exit_code=int(code) if code.lstrip("-").isdigit() else None,

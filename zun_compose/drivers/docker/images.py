@@ -49,6 +49,11 @@ class Images(Part):
             for name in [*(item.get("RepoTags") or ()), *(item.get("RepoDigests") or ())]:
                 if "<none>" not in name:
                     found[name] = str(item["Id"])
+        # Podman prints names in full
+        for name, known in list(found.items()):
+            for host in ("localhost/", "docker.io/library/", "docker.io/"):
+                if name.startswith(host):
+                    found.setdefault(name.removeprefix(host), known)
         return found
 
     def pull(self, reference: str, platform: str | None, progress: Callable[[PullProgress], None]) -> None:

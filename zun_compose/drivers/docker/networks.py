@@ -86,6 +86,9 @@ class NetworksAndVolumes(Part):
         self._wire.networks.discard(name)
         if seen is None:
             return
+        if seen.containers:
+            # Podman would take it from under them
+            raise Conflict(f"cannot {doing}: {seen.containers} running containers are on it")
         try:
             self._wire.call("DELETE", f"/networks/{seen.id}", doing=doing)
         except NotFound:

@@ -45,6 +45,8 @@ def _raised(error: Exception, hide: tuple[str, ...] = ()) -> DriverError:
         (404, "No such container: x", NotFound),
         (409, "Conflict. The container name is already in use by container", Conflict),
         (500, "driver failed: Bind for 0.0.0.0:80 failed: port is already allocated", Conflict),
+        (500, "can only kill running containers: container state improper", Conflict),
+        (500, 'the container name "x" is already in use by 0d20', Conflict),
         (500, "OCI runtime create failed: runc: exec failed", Rejected),
         (500, "Get https://registry/v2/: dial tcp: lookup registry: no such host", Unavailable),
         (500, "Get https://registry/v2/: context deadline exceeded", Unavailable),

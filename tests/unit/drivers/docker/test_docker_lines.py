@@ -82,7 +82,14 @@ def test_an_event_of_a_death() -> None:
 
 
 def test_events_of_probes_are_dropped() -> None:
-    for action in ("exec_create: sh -c true", "exec_start: sh -c true", "exec_die", "exec_detach"):
+    for action in (
+        "exec_create: sh -c true",
+        "exec_start: sh -c true",
+        "exec_die",
+        "exec_detach",
+        "exec",
+        "exec_died",
+    ):
         assert hint({"Action": action, "Actor": {"ID": "abc"}}) is None
 
 
@@ -90,3 +97,9 @@ def test_events_of_probes_are_dropped() -> None:
 def test_a_moment_keeps_its_nanoseconds(nanoseconds: int) -> None:
     seconds, _, rest = timestamp(nanoseconds).partition(".")
     assert int(seconds) * 1_000_000_000 + int(rest) == nanoseconds
+
+
+def test_podman_s_word_for_the_end_is_docker_s() -> None:
+    seen = hint({"Action": "remove", "Actor": {"ID": "abc"}})
+    assert seen is not None
+    assert seen.action == "destroy"
