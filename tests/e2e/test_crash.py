@@ -136,6 +136,18 @@ def test_down_removes_what_a_killed_up_and_a_killed_down_left(
             assert_nothing_left(site, witness)
 
 
+def test_a_container_that_was_only_half_made_is_made_anew(site: Site) -> None:
+    """A kill between the calls that create a container leaves one without its second network."""
+    write(site, "one")
+    site.run("up", "--no-start")
+    app = site.container("app")
+    networks = [f"{site.name}_back", f"{site.name}_default"]
+    assert sorted(app["NetworkSettings"]["Networks"]) == networks
+    site.engine.api.disconnect_container_from_network(app["Id"], f"{site.name}_default")
+    site.run("up", "-d", "--wait")
+    assert_as_declared(site, "one")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_stops_an_attached_up_in_order(site: Site, number: signal.Signals) -> None:
     site.write("""
