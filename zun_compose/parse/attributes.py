@@ -37,10 +37,14 @@ _DURATION = _rule(STRING, kind="duration")
 _ANYTHING = _rule(STRING, NUMBER, BOOLEAN, NULL, OBJECT, ARRAY)
 
 
+_NAMES = re.compile(r"[a-zA-Z0-9._-]+")
+_SOME = re.compile(r"(?s).+")
+
+
 def _pairs(**rest: object) -> Group:
     """Return the rules of a mapping that may also be a list of KEY=VALUE."""
     return {
-        "": _rule(OBJECT, ARRAY, merge="pairs", **rest),
+        "": _rule(OBJECT, ARRAY, merge="pairs", names=_SOME, **rest),
         ".*": _rule(STRING, NUMBER, BOOLEAN, NULL),
         "[]": _text(),
     }
@@ -64,7 +68,7 @@ def _command(**rest: object) -> Group:
 
 def _extra_hosts() -> Group:
     return {
-        "": _rule(OBJECT, ARRAY, merge="hosts", distinct=True),
+        "": _rule(OBJECT, ARRAY, merge="hosts", distinct=True, names=_SOME),
         ".*": _rule(STRING, ARRAY),
         ".*[]": _text(),
         "[]": _text(),
@@ -140,7 +144,7 @@ _UPDATE: Mapping[str, Entry] = {
 
 _BUILD: Mapping[str, Entry] = {
     "": _rule(STRING, OBJECT, merge="build"),
-    "context": _text(kind="context"),
+    "context": _text(),
     "dockerfile": _text(),
     "dockerfile_inline": _text(),
     "entitlements": {"": _rule(ARRAY, unique="text"), "[]": _text()},
@@ -237,7 +241,7 @@ _SERVICE: Mapping[str, Entry] = {
     "credential_spec.file": _text(),
     "credential_spec.registry": _text(),
     "depends_on": {
-        "": _rule(ARRAY, OBJECT, merge="dependencies", distinct=True),
+        "": _rule(ARRAY, OBJECT, merge="dependencies", distinct=True, names=_NAMES),
         "[]": _text(),
         ".*": _rule(OBJECT, required=("condition",)),
         ".*.condition": _text(),
@@ -260,7 +264,7 @@ _SERVICE: Mapping[str, Entry] = {
         "[].include[]": _text(),
         "[].ignore": _rule(STRING, ARRAY),
         "[].ignore[]": _text(),
-        "[].initial_sync": _FLAG,
+        "[].initial_sync": _rule(BOOLEAN),
     },
     "device_cgroup_rules": _strings("text"),
     "devices": {
@@ -331,7 +335,7 @@ _SERVICE: Mapping[str, Entry] = {
     },
     "network_mode": _text(),
     "networks": {
-        "": _rule(ARRAY, OBJECT, merge="keys", distinct=True),
+        "": _rule(ARRAY, OBJECT, merge="keys", distinct=True, names=_NAMES),
         "[]": _text(),
         ".*": _rule(OBJECT, NULL),
         ".*.aliases": _strings("text"),
@@ -386,7 +390,7 @@ _SERVICE: Mapping[str, Entry] = {
     "tmpfs": _string_or_list("text"),
     "tty": _FLAG,
     "ulimits": _ulimits(),
-    "use_api_socket": _FLAG,
+    "use_api_socket": _rule(BOOLEAN),
     "user": _text(),
     "uts": _text(),
     "userns_mode": _text(),
@@ -500,11 +504,11 @@ _TOP: Mapping[str, Entry] = {
         "[].env_file[]": _text(),
         "[].project_directory": _text(),
     },
-    "services": _rule(OBJECT),
+    "services": _rule(OBJECT, names=_NAMES),
     "networks": _rule(OBJECT),
-    "volumes": _rule(OBJECT),
-    "secrets": _rule(OBJECT),
-    "configs": _rule(OBJECT),
+    "volumes": _rule(OBJECT, names=_NAMES),
+    "secrets": _rule(OBJECT, names=_NAMES),
+    "configs": _rule(OBJECT, names=_NAMES),
     "models": _rule(OBJECT),
 }
 

@@ -141,6 +141,8 @@ class _Render:
         if isinstance(value, list):
             below = item_of(node)
             return [self.value(item, below) for item in value]
+        if isinstance(value, float) and node is not None and node.cast == "int":
+            return int(value)
         if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
             return int(value)
         if node is not None and node.rule is not None and node.rule.types == ("a string", "a number"):

@@ -123,11 +123,18 @@ class _Check:
                 self.unknown(key, node, path)
                 continue
             self.value(item, below, (*path, key))
-        rule = node.rule
-        if rule is not None and rule.required:
-            for name in rule.required:
-                if name not in value:
-                    self.fault(path, "missing", f"{spell(path)} needs {name}")
+        if node.rule is not None and (node.rule.names or node.rule.required):
+            self.names(value, node.rule, path)
+
+    def names(self, value: dict[str, Any], rule: Rule, path: Path) -> None:
+        for key in value:
+            if rule.names is not None and not rule.names.fullmatch(key):
+                what = f'{spell(path)} cannot hold the name "{key}"'
+                hint = "letters, digits, . _ and -" if key else "it is empty"
+                self.fault((*path, key), "name", what, hint, key=True)
+        for name in rule.required:
+            if name not in value:
+                self.fault(path, "missing", f"{spell(path)} needs {name}")
 
     def unknown(self, key: str, node: Node, path: Path) -> None:
         where = spell(path)

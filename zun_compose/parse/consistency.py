@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,6 @@ from zun_compose.parse.check import CONDITIONS, OWN_CONDITIONS
 from zun_compose.parse.normalize import implied
 from zun_compose.parse.tree import Faults, Map, Path, near, spell
 
-_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _ORIGINS = {"configs": ("file", "environment", "content"), "secrets": ("file", "environment")}
 
 
@@ -53,9 +51,6 @@ class Consistency:
         names: dict[str, str] = {}
         for name, service in self.services.items():
             path: Path = ("services", name)
-            if not _NAME.fullmatch(name):
-                hint = "letters, digits, . _ and -"
-                self._fault(path, "name", f'"{name}" is no service name', hint, key=True)
             self._image(name, service, path)
             self._build(name, service, path)
             self._references(name, service, path)
@@ -199,8 +194,8 @@ class Consistency:
             ("pids_limit", "limits", "pids"),
             ("mem_reservation", "reservations", "memory"),
         ):
-            one, two = service.get(key), (resources.get(part) or {}).get(inner)
-            if one and two and one != two:
+            one, section = service.get(key), resources.get(part)
+            if one and section is not None and one != section.get(inner):
                 self._fault(
                     (*path, key),
                     "conflict",

@@ -43,12 +43,6 @@ def _sort(value: Any) -> str:
     )
 
 
-def _empty(value: Any) -> bool:
-    if isinstance(value, Map) and (value.reset or value.override):
-        return False
-    return value is None or (isinstance(value, str | list | dict) and not value)
-
-
 def _mappings(
     base: dict[str, Any], over: dict[str, Any], node: Node | None, faults: Faults, path: Path
 ) -> Any:
@@ -58,15 +52,21 @@ def _mappings(
     for key, value in over.items():
         if key not in base:
             merged = clone(value)
-        elif _empty(value) and not _empty(base[key]):
-            continue
         else:
-            merged = merge(base[key], value, child(node, key), faults, (*path, key))
+            below = child(node, key)
+            if value is None and not _takes_null(below):
+                continue
+            merged = merge(base[key], value, below, faults, (*path, key))
         if isinstance(base, Map):
             base.take(key, merged, over)
         else:
             base[key] = merged
     return base
+
+
+def _takes_null(node: Node | None) -> bool:
+    """Tell whether an empty value replaces an earlier one, where elsewhere it says nothing."""
+    return node is not None and node.rule is not None and node.rule.merge == "replace"
 
 
 def _append(base: list[Any], over: list[Any]) -> Seq:

@@ -132,7 +132,7 @@ def normalize(tree: Map, stack: str, variables: Mapping[str, str]) -> None:
         for key, entry in (tree.get(kind) or {}).items():
             if kind == "models" or not isinstance(entry, dict):
                 continue
-            if "name" not in entry or (not entry["name"] and entry.get("external") is not True):
+            if "name" not in entry:
                 entry["name"] = key if entry.get("external") is True else f"{stack}_{key}"
     for name, model in (tree.get("models") or {}).items():
         if isinstance(model, dict):
@@ -151,6 +151,9 @@ def _service(service: Map, variables: Mapping[str, str]) -> bool:
     build = service.get("build")
     if isinstance(build, dict):
         _build(build, variables)
+    deploy = service.get("deploy")
+    if isinstance(deploy, dict) and service.get("scale") is not None:
+        deploy.setdefault("replicas", service["scale"])
     for edge, restart in implied(service):
         wanted = service.setdefault("depends_on", Map())
         if edge not in wanted:

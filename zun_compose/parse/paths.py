@@ -69,10 +69,9 @@ class _Resolver:
                 self.key(entry, "file")
         for volume in _entries(tree, "volumes"):
             options = volume.get("driver_opts")
-            if isinstance(options, dict) and volume.get("driver") in (None, "local"):
+            if isinstance(options, dict) and volume.get("driver") == "local":
                 device = options.get("device")
-                bound = "bind" in str(options.get("o", "")).split(",")
-                if bound and isinstance(device, str):
+                if options.get("o") == "bind" and isinstance(device, str):
                     options["device"] = self.path(device) if device else self.folder
 
     def service(self, service: dict[str, Any]) -> None:

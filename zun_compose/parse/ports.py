@@ -17,6 +17,8 @@ def read_port(text: str, mark: Any) -> list[Map]:
     address, published, target, protocol = split_port(text)
     if address:
         check_address(address)
+    if target[0] == 0:
+        raise ValueError("there is no port 0")
     first, last = target
     found = []
     for number in range(first, last + 1):

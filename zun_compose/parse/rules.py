@@ -29,8 +29,8 @@ class Rule:
     `types` are the accepted forms. `cast` turns strings into int, float or bool after interpolation.
     `merge` names how a later file's value meets an earlier one's (None: mappings join, lists are
     appended, all else is replaced); `unique` how list entries are told apart. `words` are the allowed
-    strings, `pattern` what a string must look like. `kind` names the value: duration, size, path.
-    `keep` prints the attribute even where it is empty.
+    strings, `pattern` what a string must look like, `names` what the keys of a mapping must look like.
+    `kind` says that the value is a duration or a size. `keep` prints the attribute even where it is empty.
     """
 
     types: tuple[str, ...]
@@ -43,6 +43,7 @@ class Rule:
     minimum: float | None = None
     maximum: float | None = None
     required: tuple[str, ...] = ()
+    names: re.Pattern[str] | None = None
     distinct: bool = False
     kind: str | None = None
     keep: bool = False

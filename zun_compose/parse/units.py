@@ -73,7 +73,7 @@ def size(value: str | float) -> Size:
     """Read "64m", "1.5gb", 1024; units are powers of 1024. -1 stands for no limit."""
     if isinstance(value, int | float):
         return Size(int(value))
-    text = value.strip()
+    text = value
     match = _SIZE.fullmatch(text)
     if match is None:
         if text == "-1":

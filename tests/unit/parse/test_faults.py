@@ -97,7 +97,7 @@ def test_the_error_ends_with_two_and_says_its_code():
         ("{a: {image: x, pull_policy: sometimes}}", "value", "always, never, missing"),
         ("{a: {image: x, depends_on: {b: {condition: healthy}}}, b: {image: x}}", "value", "did you mean"),
         ("{a: {image: x, depends_on: {b: {}}}, b: {image: x}}", "missing", "needs condition"),
-        ("{'a b': {image: x}}", "name", "is no service name"),
+        ("{'a b': {image: x}}", "name", 'services cannot hold the name "a b"'),
     ],
 )
 def test_what_does_not_fit_together(text, code, what):
