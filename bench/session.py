@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.contenders import ROOT, Contender
+from bench.contenders import ROOT, Contender, Failed
 
 if TYPE_CHECKING:
     import docker
@@ -44,15 +44,25 @@ class Session:
             contender.clear(file)
         for number in range(self.runs):
             for contender in chosen if number % 2 == 0 else tuple(reversed(chosen)):
-                try:
-                    values = timed(contender, file)
-                finally:
-                    contender.clear(file)
+                values = self._turn(timed, contender, file)
                 for measure, value in values.items():
                     found.setdefault(measure, {}).setdefault(contender.name, []).append(value)
                 said = ", ".join(f"{measure} {value:.2f}" for measure, value in values.items())
                 print(f"  {number + 1}/{self.runs} {contender.name}: {said}", file=sys.stderr, flush=True)
         return found
+
+    def _turn(self, timed: Timed, contender: Contender, file: Path) -> Mapping[str, float]:
+        """Let a contender take its turn. A turn that the peer fails is said and taken again, once."""
+        try:
+            return timed(contender, file)
+        except Failed as error:
+            if contender is self.ours:
+                raise
+            print(f"  taken again: {error}", file=sys.stderr, flush=True)
+            contender.clear(file)
+            return timed(contender, file)
+        finally:
+            contender.clear(file)
 
 
 def listener(*, delay: float = 0.0, **more: Any) -> dict[str, Any]:
