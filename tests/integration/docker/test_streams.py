@@ -14,10 +14,10 @@ from tests.engines import busybox
 from tests.engines.dockerd import Private
 from tests.engines.require import missing
 from tests.integration.docker.conftest import Bench, until
-from zun_compose.container import Health, Hint, LogLine
+from zun_compose.container import Health, Hint, LogLine, State
 from zun_compose.drivers.docker import connect
 from zun_compose.errors import DriverTimeout, Unavailable
-from zun_compose.model import Healthcheck
+from zun_compose.model import Healthcheck, Restart, RestartName
 
 pytestmark = pytest.mark.docker
 
@@ -249,3 +249,25 @@ def test_a_command_that_drips_output_still_times_out(bench: Bench) -> None:
     with pytest.raises(DriverTimeout):
         bench.driver.execute(container, ["sh", "-c", "while :; do echo .; sleep 0.1; done"], timeout=1.0)
     assert time.monotonic() - began < 4.0
+
+
+def test_a_declared_grace_outlasts_the_time_of_a_call(bench: Bench) -> None:
+    """Only the engine knows it, and a stop that takes its time is no failure."""
+    ready = "trap '' TERM; echo ready; while :; do sleep 1; done"
+    container = bench.running("sh", "-c", ready, stop_grace_period=3)
+    until(lambda: list(bench.driver.logs(container)))
+    driver = connect(bench.url, timeout=1.5)
+    began = time.monotonic()
+    driver.stop(container)
+    assert time.monotonic() - began > 2.5
+    assert driver.inspect(container).exit_code == 137
+    driver.close()
+
+
+def test_waiting_goes_on_through_restarts(bench: Bench) -> None:
+    restart = Restart(name=RestartName.ON_FAILURE, maximum=2)
+    container = bench.running("sh", "-c", "sleep 0.3; exit 9", restart=restart)
+    assert bench.driver.wait(container, 30) == 9
+    seen = bench.driver.inspect(container)
+    assert (seen.state, seen.restart_count) == (State.EXITED, 2)
+    assert seen.restart_policy == "on-failure"
