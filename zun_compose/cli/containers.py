@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from zun_compose.cli.table import ago, moment, shortened
-from zun_compose.container import Health, Observed, Published
+from zun_compose.container import Health, Observed, Published, State
 from zun_compose.status import ContainerStatus
 
 COLUMNS = ("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "READINESS", "PORTS")
@@ -35,7 +35,7 @@ def row(entry: Entry, now: datetime) -> tuple[str, ...]:
         _created_ago(seen, now),
         seen.status or seen.state.value,
         readiness(entry),
-        ports_text(seen.ports),
+        ports_text(seen.ports, _unpublished(entry)),
     )
 
 
@@ -74,9 +74,9 @@ def as_json(entry: Entry, stack: str, now: datetime) -> dict[str, Any]:
         "Name": seen.name,
         "Names": seen.name,
         "Networks": ",".join(seen.addresses),
-        "Ports": ports_text(seen.ports),
+        "Ports": ports_text(seen.ports, _unpublished(entry)),
         "Project": stack,
-        "Publishers": [_publisher(port) for port in _ordered(seen.ports)],
+        "Publishers": [_publisher(port) for port in _ordered([*seen.ports, *_unpublished(entry)])],
         "Readiness": known.readiness.value if known is not None else None,
         "ReadySince": None
         if since is None
@@ -89,11 +89,25 @@ def as_json(entry: Entry, stack: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def ports_text(ports: Iterable[Published]) -> str:
-    """Return published ports in docker's words, such as "0.0.0.0:8080->80/tcp"."""
-    return ", ".join(
+def ports_text(ports: Iterable[Published], unpublished: Iterable[Published] = ()) -> str:
+    """Return ports in docker's words, such as "0.0.0.0:8080->80/tcp", unpublished ones as "81/tcp"."""
+    words = [f"{port.target}/{port.protocol}" for port in _ordered(unpublished)]
+    words += [
         f"{_host(port.host_ip)}:{port.host_port}->{port.target}/{port.protocol}" for port in _ordered(ports)
-    )
+    ]
+    return ", ".join(words)
+
+
+def _unpublished(entry: Entry) -> list[Published]:
+    """Return ports that are only exposed: docker compose lists those of what runs, with 0 on the host."""
+    if entry.known is None or entry.seen.state is not State.RUNNING:
+        return []
+    published = {(port.target, port.protocol) for port in entry.seen.ports}
+    return [
+        Published(target=port.port, protocol=port.protocol, host_ip="", host_port=0)
+        for port in entry.known.observed.exposed
+        if (port.port, port.protocol) not in published
+    ]
 
 
 def _ordered(ports: Iterable[Published]) -> Sequence[Published]:
