@@ -3,9 +3,9 @@
 ::
 
     from zun_compose.engine import Engine
-    from zun_compose.drivers.registry import load
+    from zun_compose.drivers.registry import loader
 
-    engine = Engine(load("docker")())
+    engine = Engine(loader("docker")())
     engine.up(stack)
     print(engine.status(stack).ok)
 

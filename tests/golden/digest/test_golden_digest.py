@@ -105,7 +105,7 @@ def test_what_an_earlier_version_made_is_as_declared(file: Path) -> None:
 
 
 def test_labels_tell_no_value() -> None:
-    """SEMANTICS 4: "names what changed without showing values"; "secrets and environment values never stand"."""
+    """SEMANTICS 4: "so that the plan names what changed without showing values"."""
     text = json.dumps([labels[names.DIGESTS] for labels in labels_of(STACK)["containers"].values()])
     for value in ("value", "größer", "hidden", "c0ffee", "decade", "1000:1000", "10.9.0.5"):
         assert value not in text
@@ -215,7 +215,7 @@ def test_docker_compose_finds_what_it_looks_for() -> None:
 
 
 def test_an_order_of_keys_is_no_change() -> None:
-    turned = replace(FULL, environment=dict(reversed(FULL.environment.items())))
+    turned = replace(FULL, environment=dict(reversed(list(FULL.environment.items()))))
     digests = [
         service_digests(STACK, service, image_id=IMAGE_ID, files=FILES, salt=SALT)
         for service in (FULL, turned)
