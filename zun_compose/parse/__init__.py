@@ -20,11 +20,11 @@ from zun_compose.parse.bind import Frame, bind
 from zun_compose.parse.discovery import Found, discover, normal, valid
 from zun_compose.parse.interpolate import Invalid, Missing, expand
 from zun_compose.parse.layers import Layers
-from zun_compose.parse.merge import unify
 from zun_compose.parse.request import Request
 from zun_compose.parse.rules import language
 from zun_compose.parse.source import Source
 from zun_compose.parse.tree import Faults, Map, clone, locate
+from zun_compose.parse.unify import unify
 
 _NAME_HINT = "lower-case letters, digits, - and _, a letter or digit first"
 

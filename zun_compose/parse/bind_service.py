@@ -26,6 +26,8 @@ from zun_compose.parse.tree import Faults, Map, Path, locate, near, spell
 
 _SERVICE_WORDS = ("job", "once", "gate", "fate")
 _RESTARTS = frozenset(name.value for name in RestartName)
+_OWN_KEYS = ("x-readiness", "x-zun", "x-depends-on")
+_OWN_EDGE_KEYS = ("x-condition", "x-timeout", "x-retries", "x-replicas")
 _EDGE_WORDS = ("condition", "timeout", "retries", "replicas", "required", "restart")
 
 
@@ -66,6 +68,7 @@ class Binder:
         """Return the service, its edges included."""
         path: Path = ("services", name)
         own = self._own(raw, path)
+        self._near_misses(raw, _OWN_KEYS, path)
         build = raw.get("build")
         networks = raw.get("networks")
         deploy = raw.get("deploy") or {}
@@ -143,6 +146,14 @@ class Binder:
             fate=own.get("fate") or {},
             mark=locate(self.tree, path, key=True),
         )
+
+    def _near_misses(self, entry: Map, known: tuple[str, ...], path: Path) -> None:
+        """Warn of x-... keys that were probably meant as ours: nothing else would ever tell."""
+        for key in entry:
+            if key.startswith("x-") and key not in known:
+                hint = near(key, known, cutoff=0.8)
+                if hint:
+                    self.faults.warn(f"{spell(path)}: {key} means nothing here, {hint}")
 
     def _own(self, raw: Map, path: Path) -> Mapping[str, Any]:
         """Return the service's x-zun, checked."""
@@ -280,6 +291,7 @@ class Binder:
         self, target: str, entry: Any, place: Path, gate: Condition | None, *, external: bool
     ) -> Dependency:
         condition: Condition | None = None
+        self._near_misses(entry, _OWN_EDGE_KEYS, place)
         if entry.get("x-condition") is not None:
             condition = self.reader.condition(entry["x-condition"], (*place, "x-condition"))
         elif gate is not None and ("condition" not in entry or not external):

@@ -76,26 +76,22 @@ class _Render:
         result = self.mapping(service, at("services", "*"))
         result.setdefault("command", None)
         result.setdefault("entrypoint", None)
-        deploy = result.get("deploy")
-        if deploy is not None:
-            deploy.setdefault("resources", {})
-            deploy.setdefault("placement", {})
+        if "deploy" in result:
+            result["deploy"].setdefault("resources", {})
+            result["deploy"].setdefault("placement", {})
         for watch in (result.get("develop") or {}).get("watch") or ():
             watch.setdefault("exec", {"command": None})
         for key, devices in (result.get("blkio_config") or {}).items():
-            if isinstance(devices, list):
-                # docker compose prints these with the names of its own fields.
-                result["blkio_config"][key] = [
-                    {name.title(): item for name, item in device.items()} for device in devices
-                ]
-        for kind in ("configs", "secrets"):
-            for mount in result.get(kind) or ():
-                _octal(mount)
-        for mount in (result.get("build") or {}).get("secrets") or ():
-            _octal(mount)
-        for name, limit in (result.get("ulimits") or {}).items():
-            if isinstance(limit, dict) and set(limit) == {"single"}:
-                result["ulimits"][name] = limit["single"]
+            if isinstance(devices, list) and not self.extensions:
+                # docker compose's JSON has these with the names of its own fields.
+                titled = [{name.title(): item for name, item in device.items()} for device in devices]
+                result["blkio_config"][key] = titled
+        build = result.get("build") or {}
+        for mount in (*result.get("configs", ()), *result.get("secrets", ()), *build.get("secrets", ())):
+            if isinstance(mount.get("mode"), int):
+                mount["mode"] = f"0{mount['mode']:o}" if mount["mode"] else "0"
+        if isinstance(build.get("ssh"), dict):
+            build["ssh"] = [f"{name}={value}" if value else name for name, value in build["ssh"].items()]
         return {key: result[key] for key in sorted(result)}
 
     def mapping(self, value: dict[str, Any], node: Node | None) -> dict[str, Any]:
@@ -148,9 +144,3 @@ class _Render:
         if node is not None and node.rule is not None and node.rule.types == ("a string", "a number"):
             return text_of(value)
         return value
-
-
-def _octal(mount: dict[str, Any]) -> None:
-    mode = mount.get("mode")
-    if isinstance(mode, int):
-        mount["mode"] = f"0{mode:o}" if mode else "0"

@@ -26,10 +26,10 @@ def resources(tree: Map, faults: Faults) -> None:
 
 
 def _origin(tree: Map, path: Path, entry: Map, origins: tuple[str, ...], faults: Faults) -> None:
-    given = [key for key in origins if key in entry]
+    given = [key for key in origins if key in entry and not (key == "environment" and not entry[key])]
     if entry.get("external") is True:
         if given:
-            faults.at(tree, path, "conflict", f"{spell(path)} is external and cannot have {given[0]}")
+            faults.warn(f"{spell(path)} is external, its {given[0]} is ignored")
     elif len(given) > 1:
         faults.at(tree, path, "conflict", f"{spell(path)} has both {given[0]} and {given[1]}")
     elif not given:
@@ -95,13 +95,16 @@ class Consistency:
             )
         for key, context in (build.get("additional_contexts") or {}).items():
             if isinstance(context, str) and context.startswith("service:"):
-                target = context[len("service:") :]
-                if target not in self.services and target not in self.inactive:
-                    self._undefined(
-                        name, "service", target, (*path, "build", "additional_contexts", key), self.services
-                    )
+                self._context(name, context[len("service:") :], (*path, "build", "additional_contexts", key))
         for index, secret in enumerate(build.get("secrets") or ()):
             self._known(name, "secret", secret.get("source"), (*path, "build", "secrets", index))
+
+    def _context(self, name: str, target: str, path: Path) -> None:
+        other = self.services.get(target) or self.inactive.get(target)
+        if other is None:
+            self._undefined(name, "service", target, path, self.services)
+        elif "build" not in other:
+            self._fault(path, "value", f'service "{name}" builds on service "{target}", which is not built')
 
     def _undefined(self, name: str, kind: str, target: str, path: Path, known: Any) -> None:
         hint = near(target, known) if known else ""

@@ -11,10 +11,11 @@ from zun_compose.errors import Mark
 from zun_compose.parse import dotenv, paths, text
 from zun_compose.parse.check import check
 from zun_compose.parse.interpolate import interpolate
-from zun_compose.parse.merge import as_list, merge, unify
+from zun_compose.parse.merge import as_list, merge
 from zun_compose.parse.rules import at, language
 from zun_compose.parse.source import Source
 from zun_compose.parse.tree import Faults, Map, clone, locate, near
+from zun_compose.parse.unify import unify
 
 _SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models")
 

@@ -11,7 +11,8 @@ from zun_compose.parse.tree import Map
 def select(tree: Map, profiles: Iterable[str], named: Iterable[str]) -> dict[str, Map]:
     """Take inactive services out of the tree and return them."""
     services = tree.get("services", {})
-    active = {profile for profile in profiles if profile}
+    # Without any profile asked for, docker compose asks for the empty one.
+    active = set(profiles) or {""}
     for name in named:
         if name in services:
             active.update(services[name].get("profiles") or ())

@@ -107,6 +107,8 @@ def _pairs(empty: str | None) -> _Convert:
             return None
         found = as_pairs(value)
         for name, item in found.items():
+            if empty is None and isinstance(value, list) and name.endswith(" "):
+                long.fault(path, f'holds the name "{name}", which ends in a blank')
             if not isinstance(item, str):
                 found[name] = empty if item is None else text_of(item)
         return found

@@ -136,9 +136,9 @@ def spell(path: Path) -> str:
     return text
 
 
-def near(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names what was probably meant, or nothing."""
-    matches = get_close_matches(word, list(known), n=1, cutoff=0.6)
+def near(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return a hint that names what was probably meant, or nothing; `cutoff` is how alike, up to 1."""
+    matches = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f'did you mean "{matches[0]}"?' if matches else ""
 
 

@@ -133,7 +133,9 @@ def test_the_rest_of_a_service():
         restart: on-failure:3
         stop_grace_period: 1m
         shm_size: 1k
-        deploy: {replicas: 2, resources: {limits: {cpus: "0.5", pids: 9, memory: 64m}, reservations: {memory: 1k}}}
+        deploy:
+          replicas: 2
+          resources: {limits: {cpus: "0.5", pids: 9, memory: 64m}, reservations: {memory: 1k}}
         networks: {default: {aliases: [x], priority: 5, ipv4_address: 10.0.0.1}}
         healthcheck: {test: "true", interval: 1s, timeout: 500ms, retries: 3, start_period: 2s}
         logging: {driver: json-file, options: {max-size: 10}}

@@ -244,6 +244,24 @@ def test_the_stacks_own_words_are_checked(text, what):
     assert what in fault
 
 
+def test_near_misses_of_portable_words_warn():
+    loaded = read(
+        """
+        services:
+          b: {image: x}
+          a:
+            image: x
+            x-readines: listening
+            x-mine: 1
+            depends_on: {b: {condition: service_started, x-timeot: 1}}
+        """
+    )
+    assert loaded.stack.warnings == (
+        'services.a: x-readines means nothing here, did you mean "x-readiness"?',
+        'services.a.depends_on.b: x-timeot means nothing here, did you mean "x-timeout"?',
+    )
+
+
 def test_own_words_stay_out_of_json_and_portable_ones_in_yaml():
     loaded = read(
         "services: {a: {image: x, x-readiness: listening, readiness: listening}}\nx-zun: {gate: ready}",
