@@ -14,7 +14,17 @@ from zun_compose.observe.probes import Prober
 from zun_compose.observe.sockets import SocketReader
 from zun_compose.plan.edges import gates_of
 from zun_compose.plan.steps import Gate
-from zun_compose.readiness import Facts, ProbeFacts, Verdict, Word, combine, judge, missing_ports, port_groups
+from zun_compose.readiness import (
+    Facts,
+    ProbeFacts,
+    Verdict,
+    Word,
+    combine,
+    effective_healthcheck,
+    judge,
+    missing_ports,
+    port_groups,
+)
 from zun_compose.sighting import Answer
 from zun_compose.standing import standing
 from zun_compose.state import ReadyRecord
@@ -64,6 +74,7 @@ def look_at(
         record = ready.get(observed.id)
         passed = (
             record is not None
+            and effective_healthcheck(service, observed) is not None
             and record.started_at == observed.started_at
             and record.condition in (Condition.READY, Condition.HEALTHY)
             and observed.health in (Health.STARTING, Health.NONE)

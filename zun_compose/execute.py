@@ -189,7 +189,14 @@ class ThreadShell:
 
     def __init__(self, parallel: int) -> None:
         self._inbox: SimpleQueue[Input | None] = SimpleQueue()
-        self._sizes = {"steps": parallel, "images": parallel, "reports": 2, "looks": 2, "probes": 8}
+        self._sizes = {
+            "steps": parallel,
+            "images": parallel,
+            "reports": 2,
+            "looks": 4,
+            "sockets": 2,
+            "probes": 8,
+        }
         self._lanes: dict[str, _Lane] = {}
         self._open = 0
         self._crash: BaseException | None = None
@@ -353,7 +360,8 @@ def _dispatch(action: Action, hands: Hands, shell: Shell, emit: Emitter) -> None
             begun = partial(emit, telling.started(action))
             shell.run(lane, action, lambda: _carry_out(action, hands, shell), begun)
         case Look():
-            shell.run("looks", action, lambda: hands.look(action), _untold)
+            lane = "looks" if action.detail else "sockets"
+            shell.run(lane, action, lambda: hands.look(action), _untold)
         case Check():
             shell.run("probes", action, lambda: hands.check(action), _untold)
         case Ask():

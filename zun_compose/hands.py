@@ -241,6 +241,7 @@ class EngineHands:
             observed=observed,
             gone=gone,
             sockets=sockets,
+            life=known.started_at if known is not None else None,
             seconds=seconds,
             error=error,
         )

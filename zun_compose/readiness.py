@@ -234,14 +234,15 @@ def _judge_completion(condition: Condition, observed: Observed, retries: int | N
 def _judge_health(service: Service, facts: Facts, observed: Observed) -> Verdict:
     if effective_healthcheck(service, observed) is None:
         return _never("declares no healthcheck")
-    last = facts.check.text if facts.check is not None else observed.health_log
+    said = _last_line(observed.health_log)
+    last = facts.check.text if facts.check is not None else said
     if observed.health is Health.HEALTHY:
         return Verdict(word=Word.READY, reason="healthy", asked="engine's healthcheck", answer=last)
     if facts.passed:
         return Verdict(word=Word.READY, reason="healthy", asked="healthcheck, run early", answer=last)
     if observed.health is Health.UNHEALTHY:
         reason = "is unhealthy by its healthcheck"
-        return _never(reason, asked="engine's healthcheck", answer=observed.health_log or last)
+        return _never(reason, asked="engine's healthcheck", answer=said or last)
     if facts.unhealthy:
         return _never("is unhealthy by its healthcheck", asked="healthcheck", answer=last)
     return _not_yet("healthcheck has not passed yet", asked="healthcheck", answer=last)
@@ -302,6 +303,12 @@ def describe(probe: Probe) -> str:
             return f"exec {probe.command[0] if probe.command else ''}".rstrip()
         case ProbeKind.LOG:
             return f"log /{probe.pattern}/"
+
+
+def _last_line(text: str) -> str:
+    """Return the last line that says something: the end of a traceback, not all of it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _adjective(condition: Condition) -> str:

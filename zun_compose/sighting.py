@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from zun_compose.container import Observed, PortKey
 
@@ -47,13 +47,14 @@ class Answer:
 class Sighting:
     """One look at one container. None means "not looked at this time", never "not there".
 
-    `gone` is True when the engine does not know the container any more. `seconds` is what the look cost.
+    `gone` is True when the engine does not know the container any more. `life` is the engine's word for
+    the start of the life that `sockets` belong to (None: the present one). `seconds` is what it cost.
     """
 
     container: str
     observed: Observed | None = None
     gone: bool = False
     sockets: SocketReading | None = None
+    life: str | None = None
     seconds: float = 0.0
     error: str = ""
-    log_tail: tuple[str, ...] = field(default=())

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from zun_compose.container import Health, Observed, PortKey
+from zun_compose.container import Health, Observed, PortKey, State
 from zun_compose.model import Condition, ProbeKind, Service
 from zun_compose.readiness import (
     DEFAULT_INTERVAL,
@@ -34,7 +34,10 @@ _FEW = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Ask for a look: with `detail` through the engine, with `wanted` ports at the sockets."""
+    """Ask for a look: with `detail` through the engine, with `sockets` at the sockets of `wanted` ports.
+
+    A watch never asks for both in one: an engine may be slow to answer while the sockets are quick.
+    """
 
     handle: str
     detail: bool
@@ -86,18 +89,18 @@ class Watch:
         self._engine_checks = engine_checks
         self._facts = Facts(probes=tuple(ProbeFacts() for _ in service.readiness))
         self._since = 0.0
-        self._looking = False
+        self._inspecting = False
+        self._reading = False
         self._checking = False
         self._asking = [False] * len(service.readiness)
-        self._next_look = 0.0
         self._next_detail = 0.0
+        self._next_read = 0.0
         self._next_check = 0.0
         self._next_ask = [0.0] * len(service.readiness)
         self._hinted = False
         self._life: str | None = None
         self._failures = 0
         self._next_counted = 0.0
-        self.cost = 0.0
 
     @property
     def facts(self) -> Facts:
@@ -107,37 +110,35 @@ class Watch:
     def begin(self, now: float) -> None:
         """Start a new life: the container was just started (or the watch was just set up)."""
         self._since = now
-        self._next_look = self._next_detail = now
+        self._next_detail = self._next_read = now
         self._next_ask = [now] * len(self._next_ask)
 
     def attend(self, conditions: frozenset[Condition], now: float) -> None:
         """Look for these conditions from now on."""
         if self.calm:
             self.calm = False
-            self._next_look = now
+            self._next_read = now
         self.conditions = conditions
 
     def relax(self, now: float) -> None:
         """Nobody waits any more: go on looking seldom, and run no checks or probes."""
         self.calm = True
-        self._next_look = now + _INSPECT_EVERY
+        self._next_detail = self._next_read = now + _INSPECT_EVERY
 
     def hint(self, now: float) -> None:
         """Something happened to the container: look again as soon as possible."""
-        self._next_look = self._next_detail = now
-        self._hinted = True
+        self._next_detail = self._next_read = now
+        self._hinted = self._inspecting
 
-    def due(self, now: float, watches: int) -> Iterator[Attention]:
+    def due(self, now: float) -> Iterator[Attention]:
         """Yield what is to be asked now, and remember that it is under way."""
-        if not self._looking and now >= self._next_look:
-            self._looking = True
-            self._hinted = False
-            detail = now >= self._next_detail or self._facts.observed is None
-            if detail:
-                self._next_detail = now + max(_INSPECT_EVERY, look_pause(now - self._since, watches, 0.003))
-            sockets = self._wants_sockets()
-            wanted = frozenset().union(*self._groups()) if sockets else frozenset()
-            yield Look(handle=self.handle, detail=detail, sockets=sockets, wanted=wanted)
+        if not self._inspecting and now >= self._next_detail:
+            self._inspecting = True
+            yield Look(handle=self.handle, detail=True, sockets=False)
+        if not self._reading and now >= self._next_read and self._wants_sockets():
+            self._reading = True
+            wanted = frozenset().union(*self._groups())
+            yield Look(handle=self.handle, detail=False, sockets=True, wanted=wanted)
         if self._may_check(now):
             self._checking = True
             check = effective_healthcheck(self.service, self._facts.observed)
@@ -150,8 +151,10 @@ class Watch:
     def wake_at(self) -> float:
         """When something is due next (infinity if all that is due is under way)."""
         times = [float("inf")]
-        if not self._looking:
-            times.append(self._next_look)
+        if not self._inspecting:
+            times.append(self._next_detail)
+        if not self._reading and self._wants_sockets():
+            times.append(self._next_read)
         if not self._checking and self._check_wanted():
             times.append(self._next_check)
         if self._probes_wanted():
@@ -161,26 +164,34 @@ class Watch:
         return min(times)
 
     def saw(self, sighting: Sighting, now: float, watches: int) -> None:
-        """Fold one look in."""
-        self._looking = False
-        self.cost = sighting.seconds
+        """Fold one look in: what the engine said, what the sockets said, or both."""
+        if sighting.sockets is not None:
+            self._reading = False
+            self._next_read = now + self._pause(now, watches, sighting.seconds)
+        if sighting.sockets is None or sighting.observed is not None or sighting.gone:
+            self._inspected(sighting, now, watches)
         facts = self._facts
+        running = facts.observed is not None and facts.observed.state is State.RUNNING
+        if not running:
+            facts = replace(facts, sockets=None)
+        elif sighting.sockets is not None and sighting.life in (None, self._life):
+            facts = replace(facts, sockets=sighting.sockets)
+        self._facts = replace(facts, probes=self._listening_probes(facts, sighting, now))
+
+    def _inspected(self, sighting: Sighting, now: float, watches: int) -> None:
+        self._inspecting = False
+        pause = max(self._pause(now, watches, sighting.seconds), _INSPECT_EVERY)
+        self._next_detail = now if self._hinted else now + pause
+        self._hinted = False
+        facts = replace(self._facts, gone=sighting.gone)
         observed = sighting.observed or facts.observed
         if observed is not None and observed.started_at != self._life:
             facts = self._new_life(observed, facts, now)
-        sockets = sighting.sockets if sighting.sockets is not None else facts.sockets
-        if observed is not None and observed.pid is None:
-            sockets = sighting.sockets
-        facts = replace(facts, observed=observed, gone=sighting.gone, sockets=sockets)
-        self._facts = replace(facts, probes=self._listening_probes(facts, sighting, now))
-        if self._hinted:
-            self._next_look = now
-            return
-        pause = look_pause(now - self._since, watches, sighting.seconds)
-        if self.calm:
-            self._next_look = now + max(pause, _INSPECT_EVERY)
-            return
-        self._next_look = now + (pause if self._wants_sockets() else max(pause, self._next_detail - now))
+        self._facts = replace(facts, observed=observed)
+
+    def _pause(self, now: float, watches: int, cost: float) -> float:
+        pause = look_pause(now - self._since, watches, cost)
+        return max(pause, _INSPECT_EVERY) if self.calm else pause
 
     def checked(self, answer: Answer, now: float) -> None:
         """Fold one run of the healthcheck in."""
@@ -192,8 +203,11 @@ class Watch:
             self._facts = replace(self._facts, passed=True, unhealthy=False, check=answer)
             return
         age = now - self._since
-        pause = max(answer.seconds, 0.05, 0.1 * age) if answer.ran else interval
-        self._next_check = now + min(pause, interval)
+        pause = min(max(answer.seconds, 0.05, 0.1 * age), interval) if answer.ran else interval
+        if answer.ran and answer.exit_code is None:
+            # It ran into its timeout and may go on inside: leave it time to end before the next one.
+            pause = max(interval, answer.seconds)
+        self._next_check = now + pause
         unhealthy = False
         start_period = (check.start_period or 0.0) if check is not None else 0.0
         if not self._engine_checks and answer.ran and age >= start_period and now >= self._next_counted:
@@ -221,7 +235,7 @@ class Watch:
         self._life = observed.started_at
         self._failures = 0
         self._next_counted = 0.0
-        self._next_check = now
+        self._next_check = self._next_read = now
         fresh = tuple(ProbeFacts() for _ in self.service.readiness)
         return replace(facts, sockets=None, passed=False, unhealthy=False, check=None, probes=fresh)
 
@@ -246,7 +260,7 @@ class Watch:
 
     def _running(self) -> bool:
         observed = self._facts.observed
-        return observed is not None and observed.state.value == "running"
+        return observed is not None and observed.state is State.RUNNING
 
     def _wants_sockets(self) -> bool:
         meant = self._meant()

@@ -73,7 +73,7 @@ class Lookout:
         watch = self._watches.get(handle)
         if watch is None:
             return ()
-        wanted = list(watch.due(now, self.size))
+        wanted = list(watch.due(now))
         self.schedule(handle)
         return wanted
 
