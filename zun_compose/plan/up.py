@@ -7,7 +7,9 @@ dependency leaves the old one running, and a crash at any moment leaves somethin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import gc
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
@@ -24,8 +26,6 @@ from zun_compose.plan.resources import (
     image_steps,
     network_step,
     network_steps,
-    used_networks,
-    used_volumes,
     volume_steps,
 )
 from zun_compose.plan.steps import Gate, Member, Plan, Step, Verb
@@ -52,6 +52,32 @@ def plan_up(
     Raises SpecError for cycles, unknown services, gates that can never open, missing external or
     changed volumes, images that may not be pulled, and a stack that another folder brought up.
     """
+    with _uncollected():
+        return _plan(stack, world, options, refresh_images=refresh_images, oneoff=oneoff)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let the garbage collector rest: a plan is large, holds no cycles, and each pass would walk all of it.
+
+    Freezing and thawing puts what was made among the old objects, which the next pass leaves alone; a
+    caller's own frozen objects would be thawed by that, so then the next pass walks the plan once.
+    """
+    resting = not gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if gc.get_freeze_count() == 0:
+            gc.freeze()
+            gc.unfreeze()
+        if not resting:
+            gc.enable()
+
+
+def _plan(
+    stack: Stack, world: World, options: UpOptions, *, refresh_images: bool, oneoff: Service | None
+) -> Plan:
     stack = scaled(stack, options.scale)
     _refuse_unknown(stack, options.services)
     order = graph.order(stack)
@@ -116,12 +142,12 @@ class _Builder:
         made = {step.id for step in self.steps}
         by_subject = {step.subject: step.id for step in images}
         for service in self.targets:
-            needs = [f"create-network {network.key}" for network in used_networks(self.stack, [service])]
-            needs += [f"create-volume {volume.key}" for volume in used_volumes(self.stack, [service])]
+            needs = [f"create-network {attachment.network}" for attachment in service.networks or ()]
+            needs += [f"create-volume {mount.source}" for mount in service.mounts]
             image = by_subject.get(service.image or f"{self.stack.name}-{service.name}")
             if image is not None:
                 needs.append(image)
-            self.base[service.name] = tuple(need for need in needs if need in made)
+            self.base[service.name] = tuple(dict.fromkeys(need for need in needs if need in made))
 
     def service(self, service: Service) -> None:
         """Add the steps of one service's containers."""
@@ -274,7 +300,7 @@ class _Builder:
             (
                 f'"{dependency.on}" is replaced (restart: true)'
                 for dependency in service.dependencies
-                if dependency.restart and dependency.on in self.recreated | self.restarted
+                if dependency.restart and (dependency.on in self.recreated or dependency.on in self.restarted)
             ),
             None,
         )
@@ -335,10 +361,11 @@ class _Builder:
         )
         member = Member(handle=handle, service=service.name, number=seen.number, name=name, fresh=True)
         if self.options.on_failure is OnFailure.ROLLBACK:
-            away = self._add(
-                Verb.RENAME, seen.name, cause, seen, name=f"{seen.id[:12]}_old_{name}", needs=(stop.id,)
-            )
-            previous = away
+            away = f"{seen.id[:12]}_old_{name}"
+            # An interrupted rollback has left it under that name already, which no engine gives twice.
+            previous = stop
+            if seen.name != away:
+                previous = self._add(Verb.RENAME, seen.name, cause, seen, name=away, needs=(stop.id,))
         else:
             previous = self._add(Verb.REMOVE, seen.name, cause, seen, needs=(stop.id,))
         rename = self._add_member(Verb.RENAME, member, f"takes the place of {seen.name}", previous, name=name)
