@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,9 +23,10 @@ from zun_compose.model import (
 from zun_compose.parse import parts
 from zun_compose.parse.normalize import implied
 from zun_compose.parse.probes import Reader
-from zun_compose.parse.tree import Faults, Map, Path, locate, near, spell
+from zun_compose.parse.tree import Faults, Map, Path, locate, spell
 
 _SERVICE_WORDS = ("job", "once", "gate", "fate")
+_COUNT = re.compile(r"[0-9]{1,9}")
 _RESTARTS = frozenset(name.value for name in RestartName)
 _OWN_KEYS = ("x-readiness", "x-zun", "x-depends-on")
 _OWN_EDGE_KEYS = ("x-condition", "x-timeout", "x-retries", "x-replicas")
@@ -151,7 +153,7 @@ class Binder:
         """Warn of x-... keys that were probably meant as ours: nothing else would ever tell."""
         for key in entry:
             if key.startswith("x-") and key not in known:
-                hint = near(key, known, cutoff=0.8)
+                hint = self.faults.near(key, known, cutoff=0.8)
                 if hint:
                     self.faults.warn(f"{spell(path)}: {key} means nothing here, {hint}")
 
@@ -210,8 +212,11 @@ class Binder:
         if not text:
             return Restart()
         name, colon, count = text.partition(":")
-        if name not in _RESTARTS or (colon and (name != "on-failure" or not count.isdigit())):
-            hint = near(name, sorted(_RESTARTS)) or "no, always, on-failure[:COUNT] or unless-stopped"
+        if name not in _RESTARTS or (colon and (name != "on-failure" or not _COUNT.fullmatch(count))):
+            hint = (
+                self.faults.near(name, sorted(_RESTARTS))
+                or "no, always, on-failure[:COUNT] or unless-stopped"
+            )
             self._odd((*path, "restart"), f'unknown restart policy "{text}"', hint)
             return Restart()
         return Restart(name=RestartName(name), maximum=int(count) if count else None)
@@ -274,7 +279,7 @@ class Binder:
         allowed = (*_EDGE_WORDS, *(f"x-{word}" for word in _EDGE_WORDS))
         for target, entry in entries.items():
             if target not in self.externals:
-                hint = near(target, self.externals) or "declare it under x-zun: externals:"
+                hint = self.faults.near(target, self.externals) or "declare it under x-zun: externals:"
                 self.faults.at(
                     self.tree, (*place, target), "undefined_external", f'unknown external "{target}"', hint
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from zun_compose.parse.rules import (
@@ -19,7 +20,7 @@ from zun_compose.parse.rules import (
     language,
 )
 from zun_compose.parse.text import Timestamp
-from zun_compose.parse.tree import Faults, Path, near, spell
+from zun_compose.parse.tree import Faults, Path, spell
 
 _SORTS: dict[type, tuple[str, ...]] = {
     bool: (BOOLEAN,),
@@ -87,6 +88,8 @@ class _Check:
                     hint,
                 )
                 return
+            if isinstance(value, float) and not isfinite(value) and BOOLEAN not in rule.types:
+                self.fault(path, "type", f"{spell(path)} must be a finite number")
             if rule.words or rule.pattern or rule.minimum is not None or rule.maximum is not None:
                 self.detail(value, rule, path)
         if isinstance(value, dict):
@@ -97,7 +100,7 @@ class _Check:
     def detail(self, value: Any, rule: Rule, path: Path) -> None:
         if isinstance(value, str):
             if rule.words and value not in rule.words:
-                hint = near(value, rule.words) or "one of: " + ", ".join(rule.words)
+                hint = self.faults.near(value, rule.words) or "one of: " + ", ".join(rule.words)
                 self.fault(path, "value", f'{spell(path)} cannot be "{value}"', hint)
             if rule.pattern is not None and not rule.pattern.search(value):
                 self.fault(path, "value", f'{spell(path)} cannot be "{value}"', rule.looks)
@@ -142,7 +145,7 @@ class _Check:
             (*path, key),
             "unknown_key",
             f'{where} has no attribute "{key}"' if where else f'unknown top-level key "{key}"',
-            near(key, node.keys) or "own keys must start with x-",
+            self.faults.near(key, node.keys) or "own keys must start with x-",
             key=True,
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from zun_compose.parse.check import CONDITIONS, OWN_CONDITIONS
 from zun_compose.parse.normalize import implied
-from zun_compose.parse.tree import Faults, Map, Path, near, spell
+from zun_compose.parse.tree import Faults, Map, Path, spell
 
 _ORIGINS = {"configs": ("file", "environment", "content"), "secrets": ("file", "environment")}
 
@@ -107,7 +107,7 @@ class Consistency:
             self._fault(path, "value", f'service "{name}" builds on service "{target}", which is not built')
 
     def _undefined(self, name: str, kind: str, target: str, path: Path, known: Any) -> None:
-        hint = near(target, known) if known else ""
+        hint = self.faults.near(target, known) if known else ""
         if not hint and kind in ("network", "volume", "config", "secret", "model"):
             hint = f"declare it under {kind}s:"
         self._fault(
@@ -142,7 +142,7 @@ class Consistency:
                     (*place, "condition"),
                     "value",
                     f'{spell(place)}.condition cannot be "{condition}"',
-                    near(condition, words) or "one of: " + ", ".join(words),
+                    self.faults.near(condition, words) or "one of: " + ", ".join(words),
                 )
             self._target(name, target, place, required=entry.get("required") is not False)
         for target, _ in implied(service):
@@ -167,7 +167,7 @@ class Consistency:
                 place,
                 "undefined_service",
                 f'service "{name}" depends on undefined service "{target}"',
-                near(target, (*self.services, *self.inactive)),
+                self.faults.near(target, (*self.services, *self.inactive)),
                 key=True,
             )
 

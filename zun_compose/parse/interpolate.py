@@ -15,6 +15,11 @@ from zun_compose.parse.tree import Faults, Path, spell
 
 _DOLLAR = re.compile(r"\$(?:(\$)|([_a-zA-Z][_a-zA-Z0-9]*)|\{([_a-zA-Z][_a-zA-Z0-9]*)?)")
 _DEEP = 50
+LONG = 1 << 20
+"""Characters that one string may expand to."""
+
+TOTAL = 1 << 26
+"""Characters that all strings of a document may expand to."""
 
 
 class Invalid(ValueError):
@@ -38,12 +43,15 @@ def expand(text: str, variables: Mapping[str, str], unset: Seen, depth: int = 0)
     if depth > _DEEP:
         raise Invalid("nested too deep")
     parts: list[str] = []
-    position = 0
+    position = length = 0
     while True:
         match = _DOLLAR.search(text, position)
         if match is None:
             parts.append(text[position:])
             return "".join(parts)
+        length += len(parts[-1]) if parts else 0
+        if length > LONG:
+            raise Invalid("it expands to too much")
         parts.append(text[position : match.start()])
         if match[1]:
             parts.append("$")
@@ -112,6 +120,7 @@ class _Walk:
         self.tree = tree
         self.variables = variables
         self.faults = faults
+        self.total = 0
 
     def unset(self, name: str) -> None:
         self.faults.warn(f'the variable "{name}" is not set and counts as empty')
@@ -144,6 +153,10 @@ class _Walk:
                 self.tree, path, "interpolation", f"{spell(path)}: {error}", "write $$ for a dollar sign"
             )
             return text
+        self.total += len(result)
+        if self.total > TOTAL:
+            self.faults.at(self.tree, (), "interpolation", "the variables of the file expand to too much")
+            return ""
         if node is None or not node.cast:
             return result
         try:

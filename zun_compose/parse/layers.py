@@ -10,14 +10,19 @@ from typing import Any
 from zun_compose.errors import Mark
 from zun_compose.parse import dotenv, paths, text
 from zun_compose.parse.check import check
+from zun_compose.parse.extends import Extends
 from zun_compose.parse.interpolate import interpolate
 from zun_compose.parse.merge import as_list, merge
-from zun_compose.parse.rules import at, language
+from zun_compose.parse.rules import language
 from zun_compose.parse.source import Source
-from zun_compose.parse.tree import Faults, Map, clone, locate, near
+from zun_compose.parse.tree import Faults, Map, locate
 from zun_compose.parse.unify import unify
 
 _SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models")
+
+
+INCLUDES = 500
+"""How many files may be included, all levels together."""
 
 
 def reason(error: OSError) -> str:
@@ -42,6 +47,8 @@ class Layers:
         self.resolve = resolve
         self._texts: dict[str, list[Map]] = {}
         self._unreadable: set[str] = set()
+        self._included = 0
+        self.extended = 0
         self.bases: dict[str, dict[str, Any] | None] = {}
 
     def documents(self, path: str, mark: Mark | None = None) -> list[Map] | None:
@@ -81,7 +88,7 @@ class Layers:
                 if self.expand:
                     interpolate(document, language(), variables, self.faults)
                 self._version(document, path)
-                _Extends(self, path, folder, variables).document(document)
+                Extends(self, path, folder, variables).document(document)
                 self._include(document, path, folder, variables, within)
                 merged = merge(merged, document, language(), self.faults) if merged else document
                 merged = unify(merged, language())
@@ -123,6 +130,10 @@ class Layers:
         within: tuple[str, ...],
     ) -> None:
         names = [str(name) for name in as_list(entry["path"])]
+        self._included += 1
+        if self._included > INCLUDES:
+            self.faults.add("include", f"more than {INCLUDES} includes", mark)
+            return
         remote = [name for name in names if paths.is_remote(name) or name.startswith("oci:")]
         if remote:
             self.faults.add(
@@ -185,97 +196,3 @@ class Layers:
                     locate(own, (name,), key=True),
                     "override it in a further file, or rename one of them",
                 )
-
-
-class _Extends:
-    """Resolves `extends` in one document of one file."""
-
-    def __init__(self, layers: Layers, path: str, folder: str, variables: Mapping[str, str]) -> None:
-        self.layers = layers
-        self.path = path
-        self.folder = folder
-        self.variables = variables
-
-    def document(self, document: Map) -> None:
-        services = document.get("services")
-        if not isinstance(services, dict):
-            return
-        for name in list(services):
-            self.service(services, name, self.path, self.folder, ())
-
-    def service(
-        self, services: dict[str, Any], name: str, path: str, folder: str, chain: tuple[tuple[str, str], ...]
-    ) -> Any:
-        service = services[name]
-        if not isinstance(service, dict) or "extends" not in service:
-            return service
-        faults = self.layers.faults
-        extends = service["extends"]
-        mark = locate(service, ("extends",))
-        reference = extends.get("service") if isinstance(extends, dict) else extends
-        if not isinstance(reference, str):
-            faults.add("extends", f'the extends of service "{name}" needs a service', mark)
-            del service["extends"]
-            return service
-        file = extends.get("file") if isinstance(extends, dict) else None
-        step = (path, name)
-        if step in chain:
-            steps = " -> ".join(name for _, name in (*chain[chain.index(step) :], step))
-            faults.add("extends_cycle", f"services extend each other: {steps}", mark)
-            del service["extends"]
-            return service
-        if isinstance(file, str) and paths.is_remote(file):
-            faults.add("unsupported", f'cannot extend from "{file}": only local files can be read', mark)
-            return service
-        base_path, base_folder, base_services = path, folder, services
-        if isinstance(file, str):
-            base_path = paths.absolute(file, folder, self.layers.home)
-            base_folder = posixpath.dirname(base_path)
-            found = self.base(base_path, base_folder, name, mark)
-            if found is None:
-                del service["extends"]
-                return service
-            base_services = found
-        if reference not in base_services:
-            faults.add(
-                "extends",
-                f'service "{name}" extends "{reference}", which is not in {base_path}',
-                mark,
-                near(reference, base_services),
-            )
-            del service["extends"]
-            return service
-        base = self.service(base_services, reference, base_path, base_folder, (*chain, step))
-        if not isinstance(base, dict):
-            # An empty base adds nothing, and docker compose leaves the reference standing.
-            return service
-        merged = merge(clone(base), service, at("services", "*"), faults, ("services", name))
-        merged.pop("extends", None)
-        if isinstance(merged, Map):
-            merged.mark = getattr(service, "mark", None)
-        services[name] = merged
-        return merged
-
-    def base(self, path: str, folder: str, name: str, mark: Mark | None) -> dict[str, Any] | None:
-        """Return the services of another file, shared by all that extend from it."""
-        bases = self.layers.bases
-        if path not in bases:
-            bases[path] = self.read(path, folder, name, mark)
-        return bases[path]
-
-    def read(self, path: str, folder: str, name: str, mark: Mark | None) -> dict[str, Any] | None:
-        layers = self.layers
-        merged: Any = Map()
-        if layers.documents(path, mark) is None:
-            return None
-        for document in layers.taken(path):
-            if layers.expand:
-                interpolate(document, language(), self.variables, layers.faults)
-            merged = merge(merged, document, language(), layers.faults) if merged else document
-        services = merged.get("services")
-        if not isinstance(services, dict):
-            layers.faults.add("extends", f'cannot extend service "{name}": {path} has no services', mark)
-            return None
-        if layers.resolve:
-            paths.resolve({"services": services}, folder, layers.home, contexts=False)
-        return services

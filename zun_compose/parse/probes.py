@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from zun_compose.model import Condition, External, Probe, ProbeKind
 from zun_compose.parse import units
-from zun_compose.parse.tree import Faults, Path, locate, near, spell
+from zun_compose.parse.tree import Faults, Path, locate, spell
 
 _KINDS = tuple(kind.value for kind in ProbeKind)
 _TIMING = ("interval", "timeout", "deadline", "successes")
@@ -41,7 +41,7 @@ class Reader:
         unknown = [key for key in value if key not in known]
         for key in unknown:
             what = f'{spell(path)} has no attribute "{key}"'
-            hint = near(key, known) or "one of: " + ", ".join(known)
+            hint = self.faults.near(key, known) or "one of: " + ", ".join(known)
             self.faults.at(self.tree, (*path, key), "unknown_key", what, hint, key=True)
         return not unknown
 
@@ -296,7 +296,7 @@ class Reader:
         self._fault(
             path,
             f'cannot be "{value}"',
-            near(str(value).removeprefix("service_"), words) or "one of: " + ", ".join(words),
+            self.faults.near(str(value).removeprefix("service_"), words) or "one of: " + ", ".join(words),
         )
         return None
 

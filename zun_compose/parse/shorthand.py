@@ -29,6 +29,7 @@ class _Long:
     def __init__(self, tree: Any, faults: Faults) -> None:
         self.tree = tree
         self.faults = faults
+        self.ports = 0
 
     def fault(self, path: Path, what: str, hint: str = "", code: str = "value") -> None:
         self.faults.at(self.tree, path, code, f"{spell(path)} {what}", hint)
@@ -82,6 +83,9 @@ class _Long:
         if forms.below and isinstance(item, dict | list):
             self.walk(item, forms, here)
 
+
+_PORTS = 100_000
+"""How many ports the ranges of one stack may make."""
 
 _OPTIONAL = frozenset(("deploy", "develop"))
 """Attributes whose empty value means that they are not there."""
@@ -255,6 +259,10 @@ def _ports(long: _Long, value: Any, path: Path) -> Any:
         else:
             try:
                 expanded = read_port(text_of(item), mark)
+                long.ports += len(expanded)
+                if long.ports > _PORTS:
+                    long.fault((*path, index), f"makes more than {_PORTS} ports")
+                    return found
             except ValueError as error:
                 hint = "[ADDRESS:][PUBLISHED:]TARGET[/PROTOCOL]"
                 long.fault((*path, index), f'is no port: "{item}": {error}', hint)

@@ -14,6 +14,8 @@ from zun_compose.errors import Fault, Mark, SpecError
 
 Path = tuple[str | int, ...]
 
+_GUESSES = 50
+
 
 class Place(NamedTuple):
     """Where an entry stands: marks of its key and of its value, as the YAML library gives them."""
@@ -147,7 +149,8 @@ class Faults:
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
-        self.warnings: list[str] = []
+        self._warnings: dict[str, None] = {}
+        self._guesses = 0
         self._seen: set[tuple[str, str, str]] = set()
 
     def add(self, code: str, what: str, mark: Mark | None = None, hint: str = "") -> None:
@@ -161,10 +164,19 @@ class Faults:
         """Note a fault at a path of a tree."""
         self.add(code, what, locate(root, path, key=key), hint)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What stops nothing, in order of appearance."""
+        return tuple(self._warnings)
+
     def warn(self, message: str) -> None:
         """Note something that stops nothing, once."""
-        if message not in self.warnings:
-            self.warnings.append(message)
+        self._warnings[message] = None
+
+    def near(self, word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+        """Guess what was meant, for the first faults only: guessing is slow."""
+        self._guesses += 1
+        return near(word, known, cutoff=cutoff) if self._guesses <= _GUESSES and len(word) < 100 else ""
 
     def check(self) -> None:
         """Raise SpecError if anything was found: file by file, from top to bottom."""

@@ -79,7 +79,10 @@ def size(value: str | float) -> Size:
         if text == "-1":
             return Size(-1)
         raise ValueError('a size looks like "512m"')
-    return Size(int(Decimal(match[1]) * _FACTOR[match[2].lower()]))
+    found = Decimal(match[1]) * _FACTOR[match[2].lower()]
+    if found >= 1 << 63:
+        raise ValueError("it is too large")
+    return Size(int(found))
 
 
 def number(value: str) -> float:
