@@ -250,8 +250,8 @@ class Play:
                     self._say(failure)
                 case Tell(progress):
                     self._say(progress)
-                case Look(handle=handle):
-                    self.looks.append(f"look {handle}")
+                case Look(handle=handle, detail=detail):
+                    self.looks.append(f"look {handle}" if detail else f"read {handle}")
                 case Check(handle=handle):
                     self.looks.append(f"check {handle}")
                 case AskOutside(external=name):
