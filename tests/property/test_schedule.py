@@ -24,6 +24,8 @@ from zun_compose.options import DownOptions, OnFailure, UpOptions
 MOST_SECONDS = 1_000.0
 MOST_EVENTS = 3_000
 
+RUNNING = (State.RUNNING, State.PAUSED, State.RESTARTING)
+
 
 class Run:
     """One `up` of an example, with all that came of it."""
@@ -53,18 +55,53 @@ class Run:
         return self
 
 
-def well_told(events: list[Event]) -> None:
+def well_told(events: list[Event], outcome: str) -> None:
+    """No gap in the sequence; one Finished, which is the last and tells how it ended."""
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     finished = [event for event in events if isinstance(event.progress, Finished)]
     assert len(finished) == 1
     assert events[-1] is finished[0]
+    last = events[-1].progress
+    assert isinstance(last, Finished)
+    assert last.outcome == outcome
 
 
-@given(drawn())
-def test_no_container_starts_before_every_gate_of_its_service_held(example: Drawn) -> None:
-    """SEMANTICS 1: "A dependent never *starts* before its gates; creating ahead is allowed"."""
-    run = Run(example)()
+def names_wanted(example: Drawn) -> set[str]:
+    return {
+        f"p-{service.name}-{number}"
+        for service in example.stack.services.values()
+        for number in range(1, service.replicas + 1)
+    }
+
+
+@given(drawn(), st.sampled_from(OnFailure))
+def test_the_laws_of_up(example: Drawn, policy: OnFailure) -> None:
+    """Gates hold, it ends, it is told well, and what it leaves is what the policy says."""
+    run = Run(example, on_failure=policy)()
+    assert run.driver.now() <= MOST_SECONDS
+    assert len(run.events) <= MOST_EVENTS
+    well_told(run.events, "done" if run.outcome else "failed")
     truth = Truth(example.stack, run.driver.record)
+    started = {hint.container: hint.name for _, hint in truth.first_starts()}
+    nothing_started_too_early(example, truth)
+    left = run.driver.list(example.stack.name)
+    if run.outcome is not None:
+        assert {seen.name for seen in left} == names_wanted(example)
+        assert {seen.id for seen in left} == set(started)
+        return
+    assert isinstance(run.error, OperationError)
+    # SEMANTICS 1: "what never started is removed when `up` fails. `--on-failure keep | stop | rollback`."
+    assert {seen.name for seen in left if seen.id not in started} == set()
+    if policy is OnFailure.STOP:
+        assert [seen.name for seen in left if seen.state in RUNNING] == []
+    if policy is OnFailure.ROLLBACK:
+        # Volumes stay: they may hold data.
+        assert not left
+        assert not run.driver.networks(example.stack.name)
+
+
+def nothing_started_too_early(example: Drawn, truth: Truth) -> None:
+    """SEMANTICS 1: "A dependent never *starts* before its gates; creating ahead is allowed"."""
     for place, hint in truth.first_starts():
         for edge in example.stack.services[hint.service].dependencies:
             if edge.required:
@@ -73,74 +110,60 @@ def test_no_container_starts_before_every_gate_of_its_service_held(example: Draw
                 )
 
 
-@given(drawn(outages=True), st.sampled_from(OnFailure))
-def test_every_up_ends_and_tells_it_once(example: Drawn, policy: OnFailure) -> None:
-    """STYLE 5: "schedule ... always ends". Events have no gaps, and one Finished, which is the last."""
-    run = Run(example, on_failure=policy)()
+@given(drawn(outages=True))
+def test_up_ends_though_the_engine_does_not_answer_for_a_while(example: Drawn) -> None:
+    run = Run(example)()
     assert run.driver.now() <= MOST_SECONDS
     assert len(run.events) <= MOST_EVENTS
-    if not isinstance(run.error, (SpecError, DriverError)):
-        well_told(run.events)
-        last = run.events[-1].progress
-        assert isinstance(last, Finished)
-        assert last.outcome == ("done" if run.outcome else "failed")
+    nothing_started_too_early(example, Truth(example.stack, run.driver.record))
+    if not isinstance(run.error, DriverError):
+        well_told(run.events, "done" if run.outcome else "failed")
 
 
 @given(drawn(good=True))
-def test_a_stack_that_can_come_up_comes_up(example: Drawn) -> None:
-    """Nothing dies, nothing is late, each call works in the end: then `up` must say so too."""
+def test_a_stack_that_can_come_up_comes_up_and_is_then_left_alone(example: Drawn) -> None:
+    """Nothing dies, nothing is late, each call works in the end: then `up` must say so too.
+
+    STYLE 2.3: "`up` on an unchanged stack without repeating jobs is an empty plan".
+    """
     run = Run(example)()
     assert run.error is None
-    started = {hint.name for hint in run.driver.record if hint.action == "start"}
-    wanted = {
-        f"p-{service.name}-{number}"
-        for service in example.stack.services.values()
-        for number in range(1, service.replicas + 1)
-    }
-    assert started == wanted
+    assert {hint.name for hint in run.driver.record if hint.action == "start"} == names_wanted(example)
+    again_changes_nothing(run)
 
 
-@given(drawn())
-def test_an_up_that_succeeded_has_started_everything(example: Drawn) -> None:
-    run = Run(example)()
-    assume(run.outcome is not None)
-    started = [hint.name for hint in run.driver.record if hint.action == "start"]
-    wanted = {
-        f"p-{service.name}-{number}"
-        for service in example.stack.services.values()
-        for number in range(1, service.replicas + 1)
-    }
-    assert set(started) == wanted
-
-
-@given(drawn(failures=False))
-def test_up_twice_is_an_empty_plan(example: Drawn) -> None:
-    """STYLE 2.3: "`up` on an unchanged stack without repeating jobs is an empty plan"."""
-    run = Run(example)()
-    assume(run.outcome is not None)
-    services = example.stack.services
-    containers = run.driver.list(example.stack.name)
-    assume(all(_settled(services[seen.service], seen.state, seen.exit_code) for seen in containers))
+def again_changes_nothing(run: Run) -> None:
+    stack = run.example.stack
+    repeats = [
+        seen.service
+        for seen in run.driver.list(stack.name)
+        if not _settled(stack.services[seen.service], seen.state, seen.exit_code)
+    ]
+    plan = run.engine.plan(stack)
+    assert {step.service for step in plan.steps} <= set(repeats)
+    if repeats:
+        return
     before = len(run.driver.record)
-    assert run.engine.plan(example.stack, UpOptions(wait=True)).empty
-    again = Run(example, run.driver)()
+    again = Run(run.example, run.driver)()
     assert again.error is None
-    acted = {hint.action for hint in run.driver.record[before:]}
-    assert not acted & {"create", "destroy", "kill"}
+    assert not {hint.action for hint in run.driver.record[before:]} & {"create", "destroy", "kill"}
     assert not any(isinstance(event.progress, StepStarted) for event in again.events)
 
 
 def _settled(service: Service, state: State, code: int | None) -> bool:
-    if service.job:
-        return service.once and state is State.EXITED and code == 0
-    return state in (State.RUNNING, State.RESTARTING)
+    """Whether a container needs nothing from another `up`: jobs run again unless they are to run once."""
+    if service.job and service.once and state is State.EXITED and code == 0:
+        return True
+    return state in RUNNING
 
 
 @given(drawn(failures=False), st.booleans())
 def test_down_removes_all_and_stops_dependents_first(example: Drawn, by_name: bool) -> None:
-    """SEMANTICS, issue 2: "down reverses up"; also by labels alone, without the file."""
+    """Issue 2: "down reverses up"; by the file, and by labels alone."""
     run = Run(example)()
     stack = example.stack
+    if run.outcome is not None:
+        again_changes_nothing(run)
     before = len(run.driver.record)
     running = {seen.id for seen in run.driver.list(stack.name) if seen.state is State.RUNNING}
     events: list[Event] = []
@@ -148,7 +171,7 @@ def test_down_removes_all_and_stops_dependents_first(example: Drawn, by_name: bo
     assert not run.driver.list(stack.name)
     assert not run.driver.networks(stack.name)
     assert not run.driver.volumes(stack.name)
-    well_told(events)
+    well_told(events, "done")
     asked: dict[str, int] = {}
     gone: dict[str, int] = {}
     for place, hint in enumerate(run.driver.record[before:]):
@@ -163,33 +186,6 @@ def test_down_removes_all_and_stops_dependents_first(example: Drawn, by_name: bo
             ends = [gone[one] for one in gone if owner[one] == service.name]
             begins = [asked[one] for one in asked if owner[one] == edge.on]
             assert max(ends, default=-1) < min(begins, default=len(run.driver.record))
-
-
-@given(drawn())
-def test_a_failed_up_leaves_nothing_that_never_started(example: Drawn) -> None:
-    """SEMANTICS 1: "what never started is removed when `up` fails"."""
-    run = Run(example, on_failure=OnFailure.KEEP)()
-    assume(isinstance(run.error, OperationError))
-    started = {hint.container for hint in run.driver.record if hint.action == "start"}
-    left = run.driver.list(example.stack.name)
-    assert {seen.name for seen in left if seen.id not in started} == set()
-
-
-@given(drawn())
-def test_a_failed_up_with_stop_leaves_nothing_running(example: Drawn) -> None:
-    run = Run(example, on_failure=OnFailure.STOP)()
-    assume(isinstance(run.error, OperationError))
-    running = (State.RUNNING, State.PAUSED, State.RESTARTING)
-    assert [seen.name for seen in run.driver.list(example.stack.name) if seen.state in running] == []
-
-
-@given(drawn())
-def test_after_a_rollback_nothing_of_the_run_remains(example: Drawn) -> None:
-    """SEMANTICS 1: "--on-failure ... rollback". Volumes stay: they may hold data."""
-    run = Run(example, on_failure=OnFailure.ROLLBACK)()
-    assume(isinstance(run.error, OperationError))
-    assert not run.driver.list(example.stack.name)
-    assert not run.driver.networks(example.stack.name)
 
 
 @given(drawn(), st.integers(1, 60))
@@ -209,7 +205,7 @@ def test_no_step_is_launched_after_cancel(example: Drawn, after: int) -> None:
     assume(cancel.is_set())
     assert late == []
     if run.outcome is None and not isinstance(run.error, DriverError):
-        well_told(run.events)
+        well_told(run.events, "cancelled" if isinstance(run.error, Cancelled) else "failed")
     # What was made is all there to converge from: the next up goes on, down removes everything.
     run.engine.down(example.stack, DownOptions(volumes=True))
     assert not run.driver.list(example.stack.name)

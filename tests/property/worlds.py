@@ -242,7 +242,7 @@ def drawn(
         services[name] = replace(service, dependencies=tuple(edges))
     order = draw(st.permutations(names))
     wait = draw(st.booleans())
-    limit = draw(st.sampled_from([12.0, 40.0])) if not good and (unbounded or wait) else None
+    limit = draw(st.sampled_from([3.0, 6.0, 12.0])) if not good and (unbounded or wait) else None
     stack = Stack(
         name="p",
         services={name: services[name] for name in order},
@@ -290,7 +290,7 @@ def _edge(draw: st.DrawFn, on: Service, *, good: bool) -> Dependency:
         conditions = [condition for condition in conditions if not condition.completion]
     if good:
         conditions = [condition for condition in conditions if _can_hold(on, condition)]
-    timeout: float | None = draw(st.sampled_from([1.0, 4.0, 9.0, None]))
+    timeout: float | None = draw(st.sampled_from([1.0, 3.0, 6.0, None]))
     if good:
         timeout = None
     return Dependency(
