@@ -17,7 +17,7 @@ from zun_compose.parse.tree import Map, clone, locate
 if TYPE_CHECKING:
     from zun_compose.parse.layers import Layers
 
-EXTENDED = 500_000
+EXTENDED = 200_000
 """How many entries services may get by extends."""
 
 CHAIN = 100
@@ -63,7 +63,8 @@ class Extends:
         if not isinstance(base, dict):
             # An empty base adds nothing, and docker compose leaves the reference standing.
             return service
-        self.layers.extended += text.weight(base, EXTENDED)
+        if self.layers.extended <= EXTENDED:
+            self.layers.extended += text.weight(base, EXTENDED - self.layers.extended)
         if self.layers.extended > EXTENDED:
             self.faults.add("extends", "extends expands to too much", locate(service, ("extends",)))
             return service

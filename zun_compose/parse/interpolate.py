@@ -14,6 +14,7 @@ from zun_compose.parse.rules import Node, child, item_of
 from zun_compose.parse.tree import Faults, Path, spell
 
 _DOLLAR = re.compile(r"\$(?:(\$)|([_a-zA-Z][_a-zA-Z0-9]*)|\{([_a-zA-Z][_a-zA-Z0-9]*)?)")
+_BRACE = re.compile(r"\$\{|\}")
 _DEEP = 50
 LONG = 1 << 20
 """Characters that one string may expand to."""
@@ -72,17 +73,12 @@ def expand(text: str, variables: Mapping[str, str], unset: Seen, depth: int = 0)
 
 def _closing(text: str, start: int) -> int:
     opened = 0
-    position = start
-    while position < len(text):
-        char = text[position]
-        if char == "}":
-            opened -= 1
-            if opened == 0:
-                return position
-        elif char == "$" and text[position + 1 : position + 2] == "{":
-            opened += 1
-            position += 1
-        position += 1
+    for brace in _BRACE.finditer(text, start):
+        opened += 1 if brace[0] == "${" else -1
+        if opened == 0:
+            return brace.start()
+        if opened > _DEEP:
+            raise Invalid("nested too deep")
     raise Invalid("a closing brace is missing")
 
 

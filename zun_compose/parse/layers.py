@@ -91,7 +91,7 @@ class Layers:
                 Extends(self, path, folder, variables).document(document)
                 self._include(document, path, folder, variables, within)
                 merged = merge(merged, document, language(), self.faults) if merged else document
-                merged = unify(merged, language())
+        merged = unify(merged, language())
         before = len(self.faults.found)
         check(merged, self.faults)
         if len(self.faults.found) == before and self.resolve:

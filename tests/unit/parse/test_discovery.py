@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import threading
 
 import pytest
 
@@ -102,15 +101,13 @@ def test_folders_links_and_pipes(tmp_path):
     assert not disk.exists(str(tmp_path / "dangling.yaml"))
     with pytest.raises(IsADirectoryError):
         disk.read(str(tmp_path))
-    pipe = str(tmp_path / "pipe")
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(ONE.encode()))
-    writer.start()
-    content = b""
-    while not content:
-        content = disk.read(pipe)
-    writer.join()
-    assert content == ONE.encode()
+    os.mkfifo(tmp_path / "pipe")
+    assert disk.read(str(tmp_path / "pipe")) == b""
+    reading, writing = os.pipe()
+    os.write(writing, ONE.encode())
+    os.close(writing)
+    assert disk.read(f"/dev/fd/{reading}") == ONE.encode()
+    os.close(reading)
 
 
 def test_the_working_directory_keeps_the_name_the_shell_gives_it(tmp_path, monkeypatch):
