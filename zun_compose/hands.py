@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zun_compose import labels as names
-from zun_compose.container import Hint, Observed
+from zun_compose.container import Hint, Observed, State
 from zun_compose.contents import Contents
 from zun_compose.driver import Driver, Images, Networks, PullProgress, Renames, VirtualTime, Volumes
 from zun_compose.errors import Conflict, DriverError, NotFound, Unsupported
@@ -236,6 +236,8 @@ class EngineHands:
         seconds = time.perf_counter() - began
         if isinstance(self._driver, VirtualTime):
             seconds = 0.0
+        crashed = observed is not None and observed.state is State.RESTARTING
+        words = last_words(self._driver, container, 1) if crashed else ()
         sighting = Sighting(
             container=container,
             observed=observed,
@@ -244,6 +246,7 @@ class EngineHands:
             life=known.started_at if known is not None else None,
             seconds=seconds,
             error=error,
+            last_line=words[-1] if words else "",
         )
         return Saw(look.handle, sighting)
 

@@ -57,6 +57,7 @@ class Facts:
 
     `passed` is True once our own run of the healthcheck succeeded in this life of the container;
     `unhealthy` is our own verdict, used only where no daemon runs checks. `check` is our last run.
+    `last_line` is what it wrote last before it crashed.
     """
 
     observed: Observed | None = None
@@ -66,6 +67,7 @@ class Facts:
     unhealthy: bool = False
     check: Answer | None = None
     probes: tuple[ProbeFacts, ...] = ()
+    last_line: str = ""
 
 
 def port_groups(service: Service, exposed: Sequence[PortKey] = ()) -> tuple[frozenset[PortKey], ...]:
@@ -140,7 +142,7 @@ def judge(condition: Condition, service: Service, facts: Facts, *, retries: int 
     if observed.state is State.CREATED:
         return _not_yet("created, not started")
     if condition.completion:
-        return _judge_completion(condition, observed, retries)
+        return _judge_completion(condition, observed, facts, retries)
     meant = strongest(service, observed) if condition is Condition.READY else condition
     if meant is Condition.STARTED:
         if condition is Condition.READY and observed.state.ended and observed.exit_code:
@@ -205,26 +207,30 @@ def _judge_life(
     if observed.state.ended:
         words = f"{_exit_words(observed)} before it was {_adjective(condition)}"
         return _never(words, exit_code=observed.exit_code)
-    if retries is not None and observed.restart_count > retries:
-        words = f"crashed {observed.restart_count} times, the edge allows {retries}"
-        return _never(words, exit_code=observed.exit_code)
-    if observed.state is State.RESTARTING:
-        words = f"restarting after {_exit_words(observed)} ({observed.restart_count} restarts so far)"
-        return _not_yet(words, asked="engine", exit_code=observed.exit_code)
+    crashed = _judge_crashes(observed, facts, retries)
+    if crashed is not None:
+        return crashed
     if observed.state is State.PAUSED:
         return _not_yet("paused", asked="engine")
     return None
 
 
-def _judge_completion(condition: Condition, observed: Observed, retries: int | None) -> Verdict:
-    if not observed.state.ended and retries is not None and observed.restart_count > retries:
+def _judge_crashes(observed: Observed, facts: Facts, retries: int | None) -> Verdict | None:
+    """Judge the crashes of something that has not ended: forgiven so often, told with the last words."""
+    code, said = observed.exit_code, facts.last_line
+    if retries is not None and observed.restart_count > retries:
         words = f"crashed {observed.restart_count} times, the edge allows {retries}"
-        return _never(words, exit_code=observed.exit_code)
+        return _never(words, answer=said, exit_code=code)
     if observed.state is State.RESTARTING:
         words = f"restarting after {_exit_words(observed)} ({observed.restart_count} restarts so far)"
-        return _not_yet(words, asked="engine", exit_code=observed.exit_code)
+        return _not_yet(words, asked="engine", answer=said, exit_code=code)
+    return None
+
+
+def _judge_completion(condition: Condition, observed: Observed, facts: Facts, retries: int | None) -> Verdict:
     if not observed.state.ended:
-        return _not_yet("still running", asked="engine")
+        running = _not_yet("still running", asked="engine")
+        return _judge_crashes(observed, facts, retries) or running
     if observed.exit_code == 0 or condition is Condition.COMPLETED:
         reason = _exit_words(observed)
         return Verdict(word=Word.READY, reason=reason, asked="engine", exit_code=observed.exit_code)

@@ -49,6 +49,7 @@ class Sighting:
 
     `gone` is True when the engine does not know the container any more. `life` is the engine's word for
     the start of the life that `sockets` belong to (None: the present one). `seconds` is what it cost.
+    `last_line` is what a container that crashed wrote last.
     """
 
     container: str
@@ -58,3 +59,4 @@ class Sighting:
     life: str | None = None
     seconds: float = 0.0
     error: str = ""
+    last_line: str = ""

@@ -187,7 +187,7 @@ class Watch:
         observed = sighting.observed or facts.observed
         if observed is not None and observed.started_at != self._life:
             facts = self._new_life(observed, facts, now)
-        self._facts = replace(facts, observed=observed)
+        self._facts = replace(facts, observed=observed, last_line=sighting.last_line or facts.last_line)
 
     def _pause(self, now: float, watches: int, cost: float) -> float:
         pause = look_pause(now - self._since, watches, cost)

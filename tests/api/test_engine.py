@@ -13,8 +13,19 @@ from zun_compose.driver import Session
 from zun_compose.drivers.memory import MemoryDriver, RealTimeMemoryDriver
 from zun_compose.engine import Engine
 from zun_compose.errors import NotFound, OperationError, SpecError, Unsupported, UsageError
-from zun_compose.events import Event, GateFailed
-from zun_compose.model import Build, Condition, Dependency, Expose, Healthcheck, Network, Service, Stack
+from zun_compose.events import Event, GateFailed, GateWaiting
+from zun_compose.model import (
+    Build,
+    Condition,
+    Dependency,
+    Expose,
+    Healthcheck,
+    Network,
+    Restart,
+    RestartName,
+    Service,
+    Stack,
+)
 from zun_compose.options import DownOptions, LogOptions, OnFailure, PullPolicy, RemoveImages, UpOptions
 from zun_compose.state import StateStore
 
@@ -127,6 +138,18 @@ def test_a_failure_carries_the_last_words(engine: Engine) -> None:
     (failed,) = [event.progress for event in events if isinstance(event.progress, GateFailed)]
     assert (failed.dependent, failed.dependency, failed.exit_code) == ("web", "db", 7)
     assert failed.log == ("no space left",)
+
+
+def test_a_crash_that_may_heal_is_shown_with_count_code_and_last_line(engine: Engine) -> None:
+    """SEMANTICS 1: "Other crashes are *not yet*, shown with count, code and last line"."""
+    crash = {"exits_after": 0.3, "exit_code": 9, "log": [[0.2, "no route to host"]]}
+    healing = replace(
+        DB, restart=Restart(name=RestartName.ON_FAILURE), fate={"runs": [crash, {"listens": {1: 0.5}}]}
+    )
+    events: list[Event] = []
+    engine.up(replace(SHOP, services={"web": WEB, "db": healing}), sink=events.append)
+    waits = [event.progress.reason for event in events if isinstance(event.progress, GateWaiting)]
+    assert "restarting after exited with code 9 (1 restarts so far): no route to host" in waits
 
 
 def test_logs_are_merged_in_order(engine: Engine) -> None:
