@@ -309,6 +309,10 @@ class EngineHands:
             case Look() | Sweep() | _:
                 return 0.0
 
+    def prepare(self) -> None:
+        """Get ready to look: what the first look would import and open."""
+        _ = self._prober
+
     def close(self) -> None:
         """Close what looking had opened."""
         for part in ("_prober", "_sockets"):

@@ -228,6 +228,9 @@ class Operation:
             guard_exits=guard_exits,
         )
         hints = self._hints(plan, hands, shell)
+        if hints is not None and not isinstance(self._driver, VirtualTime):
+            # While the engine creates and starts, there is time to import what looking needs.
+            threading.Thread(target=hands.prepare, daemon=True).start()
         try:
             execute(schedule, hands, shell, self._emit, self._cancel)
         finally:
