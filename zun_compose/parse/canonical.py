@@ -69,7 +69,9 @@ class _Render:
         node = at(kind, "*")
         result = self.mapping(entry or {}, node)
         if kind == "networks":
-            result.setdefault("ipam", {})
+            ipam = result.setdefault("ipam", {})
+            if not self.extensions:
+                ipam.pop("options", None)  # docker compose reads them and forgets them
         return result
 
     def service(self, service: Map) -> dict[str, Any]:
