@@ -29,15 +29,16 @@ def test_cancelling_takes_back_the_steps_that_no_thread_has_begun(parallel: int)
 
     def sink(event: Event) -> None:
         events.append(event)
-        if isinstance(event.progress, StepStarted):
+        if isinstance(event.progress, StepDone):
+            # By now all creates have been handed in, and most of them wait for a thread.
             cancel.set()
 
     with pytest.raises(Cancelled):
         Engine(driver, parallel=parallel).up(stack(20, create_takes=0.2), sink=sink, cancel=cancel)
     begun = [event.progress.step for event in events if isinstance(event.progress, StepStarted)]
     made = [event.progress.step for event in events if isinstance(event.progress, StepDone)]
-    # A thread may take a second job before the coordinator hears of the cancellation, never all of them.
-    assert len([step for step in begun if step.startswith("create")]) <= 2 * parallel
+    # A thread may take another job before the coordinator hears of the cancellation, never all of them.
+    assert len([step for step in begun if step.startswith("create")]) <= 3 * parallel
     assert {step for step in begun if step.startswith("create")} == {
         step for step in made if step.startswith("create")
     }, "what was begun is awaited"
