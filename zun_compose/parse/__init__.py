@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from zun_compose.parse.layers import Layers
 from zun_compose.parse.request import Request
 from zun_compose.parse.rules import language
 from zun_compose.parse.source import Source
-from zun_compose.parse.tree import Faults, Map, clone, locate
+from zun_compose.parse.tree import Faults, Map, clone, locate, spell, without
 from zun_compose.parse.unify import unify
 
 _NAME_HINT = "lower-case letters, digits, - and _, a letter or digit first"
@@ -62,8 +63,44 @@ def load(request: Request, source: Source) -> Loaded:
     variables = {**found.variables, "COMPOSE_PROJECT_NAME": name}
 
     tree = layers.model(found.files, found.folder, variables)
+    reading = _Reading(request=request, source=source, found=found, name=name, variables=variables)
+    if faults.found:
+        reading.look_further(tree, faults)
     faults.check()
+    return _finish(reading, tree, faults)
 
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """What all phases after the layers need to know."""
+
+    request: Request
+    source: Source
+    found: Found
+    name: str
+    variables: Mapping[str, str] = field(repr=False)
+
+    def look_further(self, tree: Any, faults: Faults) -> None:
+        """Add what later phases find wrong in the parts of a faulty file that are sound."""
+        if not isinstance(tree, Map):
+            return
+        later = Faults()
+        # What is said of a whole service that has lost a part may be a consequence of that.
+        broken = tuple(f"{spell(path[:2])} " for path in faults.paths)
+        broken += tuple(
+            f'service "{path[1]}"' for path in faults.paths if path[:1] == ("services",) and path[1:]
+        )
+        without(tree, faults.paths)
+        # A tree with holes may be more than a phase can take; then the first faults have to do.
+        with suppress(Exception):
+            _finish(self, tree, later)
+        faults.found += [fault for fault in later.found if not fault.what.startswith(broken)]
+
+
+def _finish(reading: _Reading, tree: Map, faults: Faults) -> Loaded:
+    """Run the phases from the short forms to the model."""
+    request, source, found = reading.request, reading.source, reading.found
+    name, variables = reading.name, reading.variables
     shorthand.lengthen(tree, faults)
     unify(tree, language())
     env_files: list[str] = []

@@ -16,6 +16,7 @@ from zun_compose.errors import Fault, Mark, SpecError
 Path = tuple[str | int, ...]
 
 _GUESSES = 50
+_SECTION = 2
 
 
 class Place(NamedTuple):
@@ -96,6 +97,29 @@ def clone(value: Any) -> Any:
     return value
 
 
+def without(root: Any, paths: Iterable[Path]) -> None:
+    """Take out what stands at these paths, so that the rest can be read; whole sections become empty."""
+    # Longest first, and the ends of lists before their beginnings: so earlier paths stay true.
+    for path in sorted(set(paths), key=lambda path: [str(part).zfill(9) for part in path], reverse=True):
+        holder = root
+        for part in path[:-1]:
+            holder = holder.get(part) if isinstance(holder, dict) else _item(holder, part)
+        if not path:
+            continue
+        if isinstance(holder, dict) and path[-1] in holder:
+            if len(path) <= _SECTION:
+                holder[path[-1]] = Map()
+            else:
+                del holder[path[-1]]
+        elif isinstance(holder, list) and isinstance(path[-1], int) and path[-1] < len(holder):
+            del holder[path[-1]]
+
+
+def _item(holder: Any, index: Any) -> Any:
+    known = isinstance(holder, list) and isinstance(index, int) and index < len(holder)
+    return holder[index] if known else None
+
+
 def mark_of(raw: Any) -> Mark | None:
     """Turn the YAML library's mark into ours."""
     if raw is None:
@@ -151,6 +175,7 @@ class Faults:
     def __init__(self) -> None:
         self.found: list[Fault] = []
         self._warnings: dict[str, None] = {}
+        self.paths: list[Path] = []
         self._guesses = 0
         self._seen: set[tuple[str, str, str]] = set()
 
@@ -163,6 +188,7 @@ class Faults:
 
     def at(self, root: Any, path: Path, code: str, what: str, hint: str = "", *, key: bool = False) -> None:
         """Note a fault at a path of a tree."""
+        self.paths.append(path)
         self.add(code, what, locate(root, path, key=key), hint)
 
     @property

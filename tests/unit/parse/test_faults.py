@@ -158,3 +158,17 @@ def test_no_fault_or_event_shows_an_environment_value():
             files={"e.env": f"A='{secret}\nB={secret} ${{{secret}\n"},
         )
     assert secret not in str(caught.value)
+
+
+def test_a_wrong_key_does_not_hide_what_is_wrong_elsewhere():
+    text = """
+services:
+  db: {imge: x, image: x, healthcheck: {test: [CMD, x], interval: 5x}}
+  app:
+    image: x
+    depends_on: {db: {condition: service_readdy}, cache: {condition: service_started}}
+    networks: [front]
+"""
+    found = "\n".join(faults(text))
+    assert [word for word in ("imge", "interval", "service_readdy", '"cache"', '"front"') if word not in found] == []
+    assert "has neither" not in found
