@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -12,7 +13,10 @@ import pytest
 from tests.e2e.site import Site, until
 from tests.e2e.witness import Witness
 
-pytestmark = [pytest.mark.docker, pytest.mark.soak, pytest.mark.timeout(300)]
+# A mark wins over the command line, so it must know of the full size too.
+PATIENCE = 3600 if os.environ.get("ZUN_COMPOSE_SOAK") == "1" else 300
+
+pytestmark = [pytest.mark.docker, pytest.mark.soak, pytest.mark.timeout(PATIENCE)]
 
 SEED = random.SystemRandom().randrange(1_000_000)
 

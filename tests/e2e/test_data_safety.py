@@ -126,7 +126,6 @@ def test_secrets_and_environment_stand_in_no_output_and_no_inspect(site: Site) -
         site.run("ps", "--format", "json"),
         site.run("status", "--format", "json"),
         site.run("explain"),
-        site.run("graph"),
     ]
     site.write(f"""
         services: {{app: {{image: "no.such/image", environment: {{KEY: {value}}}, secrets: [password]}}}}

@@ -27,7 +27,7 @@ from tests.e2e.witness import Bound, Tables, Witness, bound
 pytestmark = [pytest.mark.docker, pytest.mark.soak]
 
 ROOT = Path(__file__).resolve().parents[2]
-LATE = 1.2  # seconds: later than any start takes, so that a gate which did not wait is caught
+LATE = 2.0  # seconds: later than any start takes, so that a gate which did not wait is caught
 IMAGE = "zun-compose-tests-host"
 
 
