@@ -56,6 +56,20 @@ def test_events_tell_what_happened_and_whose_it_was(bench: Bench) -> None:
     assert times[0] > 1_600_000_000
 
 
+def test_all_events_of_parallel_work_arrive(bench: Bench) -> None:
+    containers = [bench.running(name=f"s{number}") for number in range(20)]
+    heard: list[Hint] = []
+    subscription = bench.driver.events(bench.stack, heard.append)
+    threads = [Thread(target=bench.driver.kill, args=(one, "KILL")) for one in containers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(lambda: all(bench.driver.inspect(one).state is State.EXITED for one in containers))
+    until(lambda: {hint.container for hint in heard if hint.action == "die"} == set(containers))
+    subscription.close()
+
+
 def test_a_sink_is_left_alone_after_close(bench: Bench) -> None:
     heard: list[Hint] = []
     subscription = bench.driver.events(bench.stack, heard.append)

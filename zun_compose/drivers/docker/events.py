@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from threading import Event, RLock, Thread, current_thread
@@ -25,6 +26,12 @@ log = logging.getLogger(__name__)
 SILENCE = 300.0
 PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 NANO = 1_000_000_000
+# the daemon writes events of parallel work out of order: a reconnection asks again for what is just behind
+# the newest one, and what was delivered from there is known by its key
+OVERLAP = 2 * NANO
+REMEMBERED = 4096
+
+Key = tuple[int, str, str]
 
 
 def hint(event: Mapping[str, Any]) -> Hint | None:
@@ -61,6 +68,52 @@ def timestamp(nanoseconds: int) -> str:
     return f"{nanoseconds // NANO}.{nanoseconds % NANO:09d}"
 
 
+def key(event: Mapping[str, Any]) -> Key:
+    """Return what an event is known by when the engine tells it again."""
+    actor: Mapping[str, Any] = event.get("Actor") or {}
+    identity = actor.get("ID") or event.get("id") or ""
+    return nanos(event), str(identity), str(event.get("Action") or event.get("status") or "")
+
+
+class Delivered:
+    """What was delivered, so that a reconnection neither repeats nor loses anything.
+
+    `begin` is the first moment (nanoseconds) that the subscription covers. Events of one connection are
+    never dropped, in whatever order they come.
+    """
+
+    def __init__(self, begin: int | None) -> None:
+        self._begin = begin
+        self._newest = 0
+        self._recent: deque[Key] = deque(maxlen=REMEMBERED)
+        self._repeated: set[Key] = set()
+        self.count = 0
+
+    @property
+    def since(self) -> str:
+        """Where the next connection is to begin, as the API wants it; empty: now."""
+        if self._newest:
+            return timestamp(max(self._newest - OVERLAP, self._begin or 0))
+        return "" if self._begin is None else timestamp(self._begin)
+
+    def connected(self, now: int | None) -> None:
+        """Note a new connection: what it tells of the past may be known. `now` is the engine's time."""
+        self._repeated = set(self._recent)
+        if self._begin is None:
+            self._begin = now
+
+    def take(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is news; it is remembered."""
+        known = key(event)
+        if known in self._repeated:
+            self._repeated.discard(known)
+            return False
+        self._recent.append(known)
+        self._newest = max(self._newest, known[0])
+        self.count += 1
+        return True
+
+
 class Reader:
     """A running subscription."""
 
@@ -77,9 +130,7 @@ class Reader:
         self._stack = stack
         self._sink = sink
         self._until = until
-        # exclusive: what was already delivered is not delivered again after a reconnection
-        self._last = 0
-        self._since = "" if since is None else f"{since:.9f}"
+        self._delivered = Delivered(None if since is None else round(since * NANO))
         self._closed = Event()
         self._lock = RLock()
         self._stream: Stream | None = self._open()
@@ -104,8 +155,9 @@ class Reader:
 
     def _open(self) -> Stream:
         parameters = {"filters": project_filter(self._stack, type=["container"])}
-        if self._since:
-            parameters["since"] = self._since
+        since = self._delivered.since
+        if since:
+            parameters["since"] = since
         if self._until is not None:
             parameters["until"] = f"{self._until:.9f}"
         stream = self._wire.stream(
@@ -115,9 +167,8 @@ class Reader:
             parameters=parameters,
             timeout=SILENCE,
         )
-        if not self._since:
-            # the engine's own clock, so that a break before the first event loses none
-            self._since = _engine_time(stream.response)
+        # the engine's own clock, so that a break before the first event loses none
+        self._delivered.connected(_engine_time(stream.response))
         return stream
 
     def _run(self) -> None:
@@ -129,9 +180,9 @@ class Reader:
                     self._stream = stream
                     if self._closed.is_set():
                         stream.cut()
-                seen = self._last
+                seen = self._delivered.count
                 ended = self._deliver(stream)
-                failures = 0 if self._last > seen else failures
+                failures = 0 if self._delivered.count > seen else failures
             except DriverError as error:
                 log.debug("event stream: %s", error)
                 ended = False
@@ -164,11 +215,8 @@ class Reader:
             event = json.loads(line)
         except ValueError:
             raise Unavailable("the docker engine's event stream could not be read") from None
-        when = nanos(event)
-        if when <= self._last:
+        if not self._delivered.take(event):
             return
-        self._last = when
-        self._since = timestamp(when)
         news = hint(event)
         if news is not None:
             self._tell(news)
@@ -179,8 +227,8 @@ class Reader:
                 self._sink(news)
 
 
-def _engine_time(response: requests.Response) -> str:
+def _engine_time(response: requests.Response) -> int | None:
     try:
-        return str(int(parsedate_to_datetime(response.headers["Date"]).timestamp()))
+        return int(parsedate_to_datetime(response.headers["Date"]).timestamp()) * NANO
     except (KeyError, ValueError, TypeError):
-        return ""
+        return None
