@@ -27,7 +27,16 @@ from zun_compose import graph
 from zun_compose.container import Hint, LogLine, Observed
 from zun_compose.contents import Contents
 from zun_compose.driver import Driver, EventSource, Session, Signals, Subscription, Terminal, Waits
-from zun_compose.errors import Cancelled, Conflict, Fault, NotFound, OperationError, SpecError, Unsupported
+from zun_compose.errors import (
+    Cancelled,
+    Conflict,
+    Fault,
+    NotFound,
+    OperationError,
+    SpecError,
+    StateError,
+    Unsupported,
+)
 from zun_compose.model import Condition, Service, Stack
 from zun_compose.observation import observe, planned
 from zun_compose.operation import Operation, Outcome, Sink
@@ -302,7 +311,10 @@ class Engine:
         *,
         cancel: threading.Event | None = None,
     ) -> Mapping[str, int]:
-        """Block until all containers of these services have stopped; returns service -> last exit code."""
+        """Block until all containers of these services have stopped; returns service -> exit code.
+
+        Of several containers the first code that is not 0 counts.
+        """
         driver = self.driver
         if not isinstance(driver, Waits):
             raise Unsupported(f"the {driver.name} driver cannot wait")
@@ -312,7 +324,7 @@ class Engine:
         found: dict[str, int] = {}
         for seen in driver.list(_name(stack)):
             if not seen.oneoff and (not services or seen.service in services):
-                found[seen.service] = driver.wait(seen.id)
+                found[seen.service] = found.get(seen.service) or driver.wait(seen.id)
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("interrupted")
         missing = [name for name in services if name not in found]
@@ -405,7 +417,14 @@ class Engine:
 
         info = self.driver.engine()
         containers = self.driver.list(_name(stack))
-        ready = self._state.ready(info.id, _name(stack)) if self._state is not None else {}
+        ready: Mapping[str, ReadyRecord] = {}
+        if self._state is not None:
+            # Our own records only add to what is seen; a folder that cannot be used must not hide it.
+            try:
+                ready = self._state.ready(info.id, _name(stack))
+            except StateError as error:
+                if error.code != "state.unusable":
+                    raise
         return look_at(self.driver, info, _stack(stack), containers, ready), ready
 
 

@@ -47,7 +47,7 @@ class EngineHands:
         self._driver = driver
         self._plan = plan
         self._stack = stack
-        self._world = world
+        self.world = world
         self._emit = emit
         self._contents = contents
         self._ids: dict[str, str] = {}
@@ -116,7 +116,7 @@ class EngineHands:
             file_digests=self._contents.digests(stack, [service]),
             container_of=self._first_container,
             read=self._contents.read,
-            bind_files=self._world.engine.local,
+            bind_files=self.world.engine.local,
             final_name=member.name if member is not None else None,
             carried=step.mounts,
         )
@@ -143,14 +143,14 @@ class EngineHands:
         members = self._plan.fleet.get(service, ())
         if members:
             return self.id_of(members[0].handle)
-        for seen in self._world.containers:
+        for seen in self.world.containers:
             if seen.service == service and not seen.oneoff:
                 return seen.id
         msg = f'service "{service}" has no container to share'
         raise NotFound(msg)
 
     def _image_id(self, reference: str) -> str:
-        known = self._world.images.get(reference)
+        known = self.world.images.get(reference)
         if known is not None or not isinstance(self._driver, Images):
             return known or reference
         image = self._driver.image(reference)
@@ -323,13 +323,13 @@ class EngineHands:
     def _sockets(self) -> SocketReader:
         from zun_compose.observe.sockets import SocketReader
 
-        return SocketReader(self._driver, self._world.engine)
+        return SocketReader(self._driver, self.world.engine)
 
     @cached_property
     def _prober(self) -> Prober:
         from zun_compose.observe.probes import Prober
 
-        return Prober(self._driver, self._world.engine, self._sockets)
+        return Prober(self._driver, self.world.engine, self._sockets)
 
     def _virtual(self, answer: Answer) -> Answer:
         return replace(answer, seconds=0.0) if isinstance(self._driver, VirtualTime) else answer

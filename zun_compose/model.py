@@ -432,6 +432,7 @@ class Stack:
 
     `inactive` names declared services that the active profiles leave out, with their profiles.
     `working_dir` and `files` are absolute paths and go into labels. `warnings` are for the user.
+    `named` is True when the user gave the name, rather than the file or its folder.
     """
 
     name: str
@@ -446,3 +447,4 @@ class Stack:
     files: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    named: bool = False

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zun_compose import labels as names
@@ -21,6 +22,8 @@ from zun_compose.spec import specify
 
 if TYPE_CHECKING:
     from zun_compose.engine import Engine
+
+_MOUNT_OPTIONS = ("ro", "rw", "z", "Z", "nocopy")
 
 
 def run_oneoff(
@@ -44,7 +47,7 @@ def run_oneoff(
     if not isinstance(driver, Terminal):
         msg = f"the {driver.name} driver has no terminals"
         raise Unsupported(msg)
-    one = _oneoff(service, options)
+    one = _oneoff(service, options, stack.working_dir)
     up = UpOptions(pull=options.pull, build=options.build, no_deps=options.no_deps, adopt=True)
     engine.up_for(stack, up, one, sink=sink, cancel=cancel)
     container = _create(engine, stack, one, options)
@@ -64,19 +67,19 @@ def oneoff_name(stack: str, service: str) -> str:
     return f"{stack}-{service}-run-{secrets.token_hex(6)}"
 
 
-def _oneoff(service: Service, options: RunOptions) -> Service:
+def _oneoff(service: Service, options: RunOptions, folder: str) -> Service:
     environment = {**service.environment, **options.environment}
     ports = service.ports if options.service_ports else ()
     return replace(
         service,
-        command=options.command if options.command is not None else service.command,
+        command=_command(service, options),
         entrypoint=options.entrypoint if options.entrypoint is not None else service.entrypoint,
         environment=environment,
         labels={**service.labels, **options.labels},
         user=options.user or service.user,
         working_dir=options.working_dir or service.working_dir,
-        ports=(*ports, *map(_port, options.publish)),
-        mounts=(*service.mounts, *map(_mount, options.volumes)),
+        ports=(*ports, *(port for text in options.publish for port in _ports(text))),
+        mounts=(*service.mounts, *(_mount(text, folder) for text in options.volumes)),
         restart=Restart(),
         healthcheck=service.healthcheck,
         container_name=None,
@@ -119,29 +122,56 @@ def _create(engine: Engine, stack: Stack, service: Service, options: RunOptions)
     return driver.create(replace(spec, labels=labels, oneoff=True, auto_remove=remove))
 
 
-def _port(text: str) -> Port:
-    """Read -p: [[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]."""
+def _command(service: Service, options: RunOptions) -> tuple[str, ...] | None:
+    """Return what runs: another entrypoint drops the service's command, which was meant for its own."""
+    if options.command is not None:
+        return options.command
+    return () if options.entrypoint is not None else service.command
+
+
+def _ports(text: str) -> list[Port]:
+    """Read -p: [[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]; PUBLISHED and TARGET may be ranges."""
     body, _, protocol = text.partition("/")
     host, _, target = body.rpartition(":")
     ip, _, published = host.rpartition(":")
-    if not target.isdigit():
-        msg = f'"{text}" is not a port: [[IP:]PUBLISHED:]TARGET[/PROTOCOL]'
+    targets, sources = _range(target, text), _range(published, text) if published else None
+    if sources is not None and len(sources) not in (1, len(targets)):
+        msg = f'"{text}" is no port: its ranges differ in length'
         raise UsageError(msg)
-    return Port(
-        target=int(target),
-        published=published or None,
-        protocol=protocol or "tcp",
-        host_ip=ip.strip("[]") or None,
-    )
+    return [
+        Port(
+            target=number,
+            published=None if sources is None else str(sources[index % len(sources)]),
+            protocol=protocol or "tcp",
+            host_ip=ip.strip("[]") or None,
+        )
+        for index, number in enumerate(targets)
+    ]
 
 
-def _mount(text: str) -> Mount:
-    """Read -v: [SOURCE:]TARGET[:ro]."""
+def _range(text: str, whole: str) -> range:
+    first, _, last = text.partition("-")
+    if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
+        msg = f'"{whole}" is no port: [[IP:]PUBLISHED:]TARGET[/PROTOCOL]'
+        raise UsageError(msg)
+    return range(int(first), int(last or first) + 1)
+
+
+def _mount(text: str, folder: str) -> Mount:
+    """Read -v: [SOURCE:]TARGET[:OPTIONS]; relative sources start from the stack's folder."""
     parts = text.split(":")
-    read_only = len(parts) > 1 and parts[-1] in ("ro", "rw") and parts.pop() == "ro"
+    options = parts.pop().split(",") if len(parts) > 1 and not parts[-1].startswith("/") else []
+    unknown = [option for option in options if option not in _MOUNT_OPTIONS]
+    if unknown or len(parts) > 2:
+        msg = f'"{text}" is no volume: [SOURCE:]TARGET[:ro|rw|z|Z|nocopy]'
+        raise UsageError(msg)
+    read_only = "ro" in options
     if len(parts) == 1:
         return Mount(type=MountType.VOLUME, target=parts[0], read_only=read_only)
-    source, target = parts[0], parts[1]
-    bind = source.startswith(("/", ".", "~"))
-    kind = MountType.BIND if bind else MountType.VOLUME
-    return Mount(type=kind, source=source, target=target, read_only=read_only)
+    source, target = parts
+    selinux = next((option for option in options if option in ("z", "Z")), None)
+    if not source.startswith(("/", ".", "~")):
+        nocopy = "nocopy" in options
+        return Mount(type=MountType.VOLUME, source=source, target=target, read_only=read_only, nocopy=nocopy)
+    path = str((Path(folder) / Path(source).expanduser()).resolve())
+    return Mount(type=MountType.BIND, source=path, target=target, read_only=read_only, selinux=selinux)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zun_compose.contents import Contents
 from zun_compose.driver import Driver, EventSource, Subscription, VirtualTime
-from zun_compose.errors import Cancelled, NotFound, OperationError
+from zun_compose.errors import Cancelled, NotFound, OperationError, StateError
 from zun_compose.events import Emitter, Event, Finished, GateFailed, Planned, Progress, ServiceChanged, Warned
 from zun_compose.model import Condition, Service, Stack
 from zun_compose.observation import observe, planned, side_by_side
@@ -100,16 +100,20 @@ class Operation:
         self._emit = _Journal(sink)
         self._began = time.monotonic()
 
-    def locked(self, stack: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def locked(self, stack: str) -> Iterator[None]:
         """Hold the stack's lock on this engine."""
-        if self._state is None:
-            return nullcontext()
-        return self._state.lock(
-            self._driver.engine().id,
-            stack,
-            on_wait=lambda words: self._emit(Warned(message=words)),
-            cancel=self._cancel,
-        )
+        with ExitStack() as held:
+            if self._state is not None:
+                lock = self._state.lock(
+                    self._driver.engine().id,
+                    stack,
+                    on_wait=lambda words: self._emit(Warned(message=words)),
+                    cancel=self._cancel,
+                )
+                with self._forgiving("no lock keeps another zun-compose off this stack"):
+                    held.enter_context(lock)
+            yield
 
     def up(self, stack: Stack, options: UpOptions, oneoff: Service | None) -> Outcome:
         """Observe, plan and execute `up`; plans anew when somebody else changes the stack meanwhile."""
@@ -171,7 +175,8 @@ class Operation:
     ) -> Outcome:
         self._announce(plan)
         if self._state is not None:
-            self._state.remember(stack.name, self._driver.name, world.engine, None, stack.working_dir)
+            with self._forgiving("which engine the stack is on is not kept"):
+                self._state.remember(stack.name, self._driver.name, world.engine, None, stack.working_dir)
         wanted = scaled(stack, options.scale)
         if not plan.steps:
             self._emit(Finished(outcome="done", seconds=time.monotonic() - self._began))
@@ -322,4 +327,16 @@ class Operation:
             for name, handle in handles.items()
             if handle in hands.seen
         }
-        self._state.record_ready(self._driver.engine().id, stack, records)
+        existing = {seen.id for seen in hands.world.containers} | set(hands.created().values())
+        with self._forgiving("when containers became ready is not kept"):
+            self._state.record_ready(self._driver.engine().id, stack, records, existing=existing)
+
+    @contextmanager
+    def _forgiving(self, loss: str) -> Iterator[None]:
+        """Go on without our own state where its folder cannot be used: it is a convenience."""
+        try:
+            yield
+        except StateError as error:
+            if error.code != "state.unusable":
+                raise
+            self._emit(Warned(message=f"{loss}: {error}"))

@@ -67,6 +67,7 @@ class DownOptions:
     images: RemoveImages | None = None
     timeout: float | None = None
     remove_orphans: bool = False
+    adopt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ class Facts:
 
     `passed` is True once our own run of the healthcheck succeeded in this life of the container;
     `unhealthy` is our own verdict, used only where no daemon runs checks. `check` is our last run.
-    `last_line` is what it wrote last before it crashed.
+    `last_line` is what it wrote last before it crashed; `forgiven` restarts lie before this operation.
     """
 
     observed: Observed | None = None
@@ -68,6 +68,7 @@ class Facts:
     check: Answer | None = None
     probes: tuple[ProbeFacts, ...] = ()
     last_line: str = ""
+    forgiven: int = 0
 
 
 def port_groups(service: Service, exposed: Sequence[PortKey] = ()) -> tuple[frozenset[PortKey], ...]:
@@ -154,9 +155,19 @@ def judge(condition: Condition, service: Service, facts: Facts, *, retries: int 
 def _judge_running(
     condition: Condition, service: Service, facts: Facts, observed: Observed, retries: int | None
 ) -> Verdict:
-    crashed = _judge_life(condition, observed, facts, retries)
-    if crashed is not None:
-        return crashed
+    if observed.state.ended:
+        words = f"{_exit_words(observed)} before it was {_adjective(condition)}"
+        return _never(words, exit_code=observed.exit_code)
+    verdict = _judge_condition(condition, service, facts, observed)
+    if observed.state is State.RUNNING and verdict.word is Word.READY:
+        return verdict
+    crashed = _judge_crashes(observed, facts, retries)
+    if crashed is None and observed.state is State.PAUSED:
+        return _not_yet("paused", asked="engine")
+    return crashed or verdict
+
+
+def _judge_condition(condition: Condition, service: Service, facts: Facts, observed: Observed) -> Verdict:
     match condition:
         case Condition.HEALTHY:
             return _judge_health(service, facts, observed)
@@ -201,25 +212,12 @@ def missing_ports(groups: Iterable[frozenset[PortKey]], listening: frozenset[Por
     return names
 
 
-def _judge_life(
-    condition: Condition, observed: Observed, facts: Facts, retries: int | None
-) -> Verdict | None:
-    if observed.state.ended:
-        words = f"{_exit_words(observed)} before it was {_adjective(condition)}"
-        return _never(words, exit_code=observed.exit_code)
-    crashed = _judge_crashes(observed, facts, retries)
-    if crashed is not None:
-        return crashed
-    if observed.state is State.PAUSED:
-        return _not_yet("paused", asked="engine")
-    return None
-
-
 def _judge_crashes(observed: Observed, facts: Facts, retries: int | None) -> Verdict | None:
     """Judge the crashes of something that has not ended: forgiven so often, told with the last words."""
     code, said = observed.exit_code, facts.last_line
-    if retries is not None and observed.restart_count > retries:
-        words = f"crashed {observed.restart_count} times, the edge allows {retries}"
+    crashes = observed.restart_count - facts.forgiven
+    if retries is not None and crashes > retries:
+        words = f"crashed {crashes} times, the edge allows {retries}"
         return _never(words, answer=said, exit_code=code)
     if observed.state is State.RESTARTING:
         words = f"restarting after {_exit_words(observed)} ({observed.restart_count} restarts so far)"

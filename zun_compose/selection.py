@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zun_compose.driver import Driver, EngineInfo
 from zun_compose.drivers.registry import loader
-from zun_compose.errors import DriverTimeout, Unavailable, Unsupported, UsageError
+from zun_compose.errors import DriverTimeout, StateError, Unavailable, Unsupported, UsageError
 from zun_compose.state import Remembered, StateStore
 
 AUTO = "auto"
@@ -57,8 +57,18 @@ def choose(
     environment = os.environ if environment is None else environment
     if name != AUTO or host is not None:
         return _reach(DOCKER if name == AUTO else name, host, environment)
-    known = state.recall(stack) if state is not None and stack is not None else None
+    known = _recalled(state, stack) if state is not None and stack is not None else None
     return _known(known, environment) if known is not None else _new(stack, environment)
+
+
+def _recalled(state: StateStore, stack: str) -> Remembered | None:
+    """Return where the stack was last brought up; nothing if our folder cannot be used at all."""
+    try:
+        return state.recall(stack)
+    except StateError as error:
+        if error.code == "state.unusable":
+            return None
+        raise
 
 
 def _reach(name: str, address: str | None, environment: Mapping[str, str]) -> Choice:

@@ -79,9 +79,13 @@ def look_pause(age: float, watches: int, cost: float) -> float:
 
 
 class Watch:
-    """What is known of one container, and when to look at it again."""
+    """What is known of one container, and when to look at it again.
 
-    def __init__(self, handle: str, service: Service, *, engine_checks: bool) -> None:
+    A `fresh` one was started by this operation; of another one, the restarts so far are not held against it.
+    """
+
+    def __init__(self, handle: str, service: Service, *, engine_checks: bool, fresh: bool = True) -> None:
+        self._fresh = fresh
         self.handle = handle
         self.service = service
         self.conditions: frozenset[Condition] = frozenset()
@@ -185,6 +189,8 @@ class Watch:
         self._hinted = False
         facts = replace(self._facts, gone=sighting.gone)
         observed = sighting.observed or facts.observed
+        if observed is not None and self._life is None and not self._fresh:
+            facts = replace(facts, forgiven=observed.restart_count)
         if observed is not None and observed.started_at != self._life:
             facts = self._new_life(observed, facts, now)
         self._facts = replace(facts, observed=observed, last_line=sighting.last_line or facts.last_line)

@@ -10,7 +10,7 @@ import json
 import posixpath
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zun_compose.errors import UsageError
@@ -30,6 +30,10 @@ from zun_compose.parse.unify import unify
 _NAME_HINT = "lower-case letters, digits, - and _, a letter or digit first"
 
 __all__ = ["Loaded", "Request", "Source", "dump", "load"]
+
+
+# With more faults than this in its shape, a file is told those alone: looking further takes time.
+_FEW = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ class _Reading:
 
     def look_further(self, tree: Any, faults: Faults) -> None:
         """Add what later phases find wrong in the parts of a faulty file that are sound."""
-        if not isinstance(tree, Map):
+        if not isinstance(tree, Map) or len(faults.paths) > _FEW:
             return
         later = Faults()
         # What is said of a whole service that has lost a part may be a consequence of that.
@@ -129,6 +133,8 @@ def _finish(reading: _Reading, tree: Map, faults: Faults) -> Loaded:
     )
     stack = bind(tree, frame, variables, faults)
     faults.check()
+    if request.name or found.variables.get("COMPOSE_PROJECT_NAME"):
+        stack = replace(stack, named=True)
     return Loaded(
         stack=stack,
         tree=whole if whole is not None else tree,

@@ -150,7 +150,8 @@ class ContainerSteps:
             if seen.name != away:
                 previous = self._add(Verb.RENAME, seen.name, cause, seen, name=away, needs=(stop.id,))
         else:
-            previous = self._add(Verb.REMOVE, seen.name, cause, seen, needs=(stop.id,))
+            volumes = self.options.renew_anonymous_volumes
+            previous = self._add(Verb.REMOVE, seen.name, cause, seen, needs=(stop.id,), volumes=volumes)
         rename = self._add_member(Verb.RENAME, member, f"takes the place of {seen.name}", previous, name=name)
         if self.options.start:
             self._start(service, member, cause, gates, needs=(rename.id,))
@@ -269,8 +270,10 @@ class ContainerSteps:
         gates: tuple[Gate, ...] = (),
         name: str = "",
         grace: float | None = None,
+        volumes: bool = False,
     ) -> Step:
         step = self._step(verb, subject, cause, seen, needs=needs, gates=gates, name=name, grace=grace)
+        step = replace(step, volumes=volumes) if volumes else step
         self.steps.append(step)
         return step
 

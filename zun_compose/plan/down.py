@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from zun_compose.container import Observed, State
+from zun_compose.errors import Fault, SpecError
 from zun_compose.labels import DEPENDS_ON
 from zun_compose.model import Stack
 from zun_compose.options import DownOptions, RemoveImages
 from zun_compose.plan.divergence import image_of
+from zun_compose.plan.edges import refuse_other_folder
 from zun_compose.plan.steps import Plan, Step, Verb
 from zun_compose.plan.world import World
 
@@ -21,6 +23,10 @@ def plan_down(name: str, stack: Stack | None, world: World, options: DownOptions
 
     With services named, only their containers go. External things are never in the plan.
     """
+    if stack is not None:
+        refuse_other_folder(stack, world, adopt=options.adopt)
+    else:
+        refuse_unseen(world, options.services)
     gone, orphans = _sorted_out(stack, world, options)
     dependents = _dependents(stack, gone)
     gone = _dependents_first(gone, dependents)
@@ -45,6 +51,18 @@ def plan_down(name: str, stack: Stack | None, world: World, options: DownOptions
         listed = ", ".join(seen.name for seen in orphans)
         warnings = (f"found orphan containers ({listed}); --remove-orphans removes them",)
     return Plan(stack=name, steps=tuple(steps), warnings=warnings)
+
+
+def refuse_unseen(world: World, services: Iterable[str]) -> None:
+    """Raise SpecError for services of which there is no container: without a file, all that can be told."""
+    known = {seen.service for seen in world.containers}
+    faults = [
+        Fault(code="spec.unknown_service", what=f'no container of a service "{name}"')
+        for name in services
+        if name not in known
+    ]
+    if faults:
+        raise SpecError(faults)
 
 
 def _sorted_out(

@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from zun_compose.errors import Fault, SpecError
+from zun_compose.labels import CONFIG_FILES, WORKING_DIR
 from zun_compose.model import Condition, RestartName, Service, Stack
 from zun_compose.plan.steps import Gate
+from zun_compose.plan.world import World
 
 
 def gates_of(service: Service, within: Collection[str]) -> tuple[Gate, ...]:
@@ -32,9 +34,17 @@ def gates_of(service: Service, within: Collection[str]) -> tuple[Gate, ...]:
     )
 
 
-def wait_gate(service: Service) -> Gate:
-    """Return what `--wait` asks of a service: a job's end, of all others `ready`."""
-    condition = Condition.COMPLETED_SUCCESSFULLY if service.job else Condition.READY
+def wait_gate(stack: Stack, service: Service) -> Gate:
+    """Return what `--wait` asks of a service: a job's end, of all others `ready`.
+
+    The end must be a good one, unless those who wait for the job all take any.
+    """
+    condition = Condition.READY
+    if service.job:
+        edges = (edge for other in stack.services.values() for edge in other.dependencies)
+        asked = {edge.condition for edge in edges if edge.on == service.name and edge.condition.completion}
+        any_end = asked == {Condition.COMPLETED}
+        condition = Condition.COMPLETED if any_end else Condition.COMPLETED_SUCCESSFULLY
     return Gate(dependent="", dependency=service.name, condition=condition)
 
 
@@ -81,3 +91,20 @@ def refuse_impossible_gates(stack: Stack, services: Collection[str]) -> None:
                 faults.append(fault)
     if faults:
         raise SpecError(faults)
+
+
+def refuse_other_folder(stack: Stack, world: World, *, adopt: bool = False) -> None:
+    """Raise SpecError where the stack's containers came from another folder than this file's.
+
+    Two files of the same name are two stacks: what one of them does must not hit the other. A name
+    that the user gave, or `adopt`, says that it is meant.
+    """
+    if adopt or stack.named or not stack.working_dir:
+        return
+    for seen in world.containers:
+        folder = seen.labels.get(WORKING_DIR)
+        if folder and folder != stack.working_dir:
+            files = seen.labels.get(CONFIG_FILES, "")
+            what = f'stack "{stack.name}" was brought up from another folder, {folder} ({files})'
+            hint = f"name it with -n {stack.name} if you mean that one, or give this one another name"
+            raise SpecError([Fault(code="plan.other_folder", what=what, hint=hint)])

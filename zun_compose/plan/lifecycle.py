@@ -8,8 +8,8 @@ from zun_compose import graph
 from zun_compose.container import Observed, State
 from zun_compose.errors import Fault, SpecError
 from zun_compose.model import Stack
-from zun_compose.plan.down import STOPPABLE
-from zun_compose.plan.edges import gates_of, refuse_impossible_gates, wait_gate
+from zun_compose.plan.down import STOPPABLE, refuse_unseen
+from zun_compose.plan.edges import gates_of, refuse_impossible_gates, refuse_other_folder, wait_gate
 from zun_compose.plan.steps import Gate, Member, Plan, Step, Verb
 from zun_compose.plan.world import World
 
@@ -20,6 +20,7 @@ def plan_start(stack: Stack, world: World, services: Sequence[str] = (), *, wait
     Raises SpecError for unknown services and for services that have no container.
     """
     named = _named(stack, services)
+    refuse_other_folder(stack, world)
     within = graph.closure(stack, named)
     refuse_impossible_gates(stack, within)
     steps: list[Step] = []
@@ -33,7 +34,7 @@ def plan_start(stack: Stack, world: World, services: Sequence[str] = (), *, wait
             steps.append(_start(seen, "asked to start", gates_of(service, within), ()))
     if wait:
         for name in named:
-            gate = wait_gate(stack.services[name])
+            gate = wait_gate(stack, stack.services[name])
             what = gate.condition.value.removeprefix("service_")
             step = Step(
                 id=f"wait {name} {what}",
@@ -51,6 +52,7 @@ def plan_stop(
     name: str, stack: Stack | None, world: World, services: Sequence[str] = (), *, grace: float | None = None
 ) -> Plan:
     """Plan `stop`: dependents first, going on after errors."""
+    _refuse_strangers(stack, world, services)
     chosen = set(services)
     running = [
         seen
@@ -70,6 +72,7 @@ def plan_restart(
 ) -> Plan:
     """Plan `restart`: these services, and unless `no_deps` their dependents with `restart: true`."""
     named = set(_named(stack, services))
+    refuse_other_folder(stack, world)
     if not no_deps:
         for name in graph.order(stack):
             edges = stack.services[name].dependencies
@@ -102,6 +105,7 @@ def plan_remove(
     volumes: bool = False,
 ) -> Plan:
     """Plan `rm`: stopped containers of these services, with `stop` the running ones too."""
+    _refuse_strangers(stack, world, services)
     chosen = [seen for seen in world.containers if not services or seen.service in services]
     steps = _stops(stack, [seen for seen in chosen if seen.state in STOPPABLE], "asked to remove", None)
     if not stop:
@@ -123,6 +127,14 @@ def plan_remove(
         )
         steps.append(step)
     return Plan(stack=name, steps=tuple(steps))
+
+
+def _refuse_strangers(stack: Stack | None, world: World, services: Sequence[str]) -> None:
+    """Refuse containers of another folder's file; without a file, names that no container has."""
+    if stack is not None:
+        refuse_other_folder(stack, world)
+    else:
+        refuse_unseen(world, services)
 
 
 def _named(stack: Stack, services: Sequence[str]) -> tuple[str, ...]:

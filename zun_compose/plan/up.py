@@ -16,12 +16,11 @@ from graphlib import TopologicalSorter
 from zun_compose import graph
 from zun_compose.container import Observed
 from zun_compose.errors import Fault, SpecError
-from zun_compose.labels import CONFIG_FILES, WORKING_DIR
 from zun_compose.model import Dependency, MountType, Service, Stack
 from zun_compose.options import UpOptions
 from zun_compose.plan.containers import INTERRUPTED, UP, ContainerSteps
 from zun_compose.plan.divergence import container_cause
-from zun_compose.plan.edges import gates_of, refuse_impossible_gates, scaled, wait_gate
+from zun_compose.plan.edges import gates_of, refuse_impossible_gates, refuse_other_folder, scaled, wait_gate
 from zun_compose.plan.resources import (
     changed_networks,
     image_steps,
@@ -88,7 +87,7 @@ def _plan(
     reached = frozenset(named) if options.no_deps else graph.closure(stack, named)
     targets = [stack.services[name] for name in order if name in reached]
     refuse_impossible_gates(stack, reached)
-    _refuse_other_folder(stack, world, options)
+    refuse_other_folder(stack, world, adopt=options.adopt)
     builder = _Builder(stack=stack, world=world, options=options, targets=targets, within=reached)
     beside = [] if oneoff is None else [oneoff]
     builder.resources(beside, refresh_images=refresh_images)
@@ -188,7 +187,8 @@ class _Builder:
         """Add what `--wait` asks, and the edges of a one-off container."""
         gates: list[tuple[str, Gate]] = []
         if self.options.wait:
-            gates = [(service.name, wait_gate(service)) for service in self.targets if service.replicas]
+            waited = [service for service in self.targets if service.replicas]
+            gates = [(service.name, wait_gate(self.stack, service)) for service in waited]
         if edges:
             oneoff = Service(name="run", dependencies=tuple(edges))
             gates += [(gate.dependency, gate) for gate in gates_of(oneoff, self.within)]
@@ -270,15 +270,3 @@ def _refuse_unknown(stack: Stack, services: Iterable[str]) -> None:
     ]
     if faults:
         raise SpecError(faults)
-
-
-def _refuse_other_folder(stack: Stack, world: World, options: UpOptions) -> None:
-    if options.adopt or not stack.working_dir:
-        return
-    for seen in world.containers:
-        folder = seen.labels.get(WORKING_DIR)
-        if folder and folder != stack.working_dir:
-            files = seen.labels.get(CONFIG_FILES, "")
-            what = f'stack "{stack.name}" was brought up from another folder, {folder} ({files})'
-            hint = "give this one its own name with -n, or take the other over with --adopt"
-            raise SpecError([Fault(code="plan.other_folder", what=what, hint=hint)])

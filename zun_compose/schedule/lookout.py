@@ -40,11 +40,14 @@ class Lookout:
         """Return the last look at a container."""
         return self.facts(handle).observed
 
-    def attend(self, handle: str, service: Service, conditions: frozenset[Condition], now: float) -> None:
-        """Watch a container for these conditions."""
+    def attend(
+        self, handle: str, service: Service, conditions: frozenset[Condition], now: float, *, fresh: bool
+    ) -> None:
+        """Watch a container for these conditions; `fresh` if this operation started it."""
         watch = self._watches.get(handle)
         if watch is None:
-            watch = self._watches[handle] = Watch(handle, service, engine_checks=self._engine_checks)
+            watch = Watch(handle, service, engine_checks=self._engine_checks, fresh=fresh)
+            self._watches[handle] = watch
             watch.begin(now)
         watch.attend(conditions, now)
         self.schedule(handle)

@@ -83,6 +83,7 @@ class Schedule:
         self._lookout = Lookout(self._timers, engine_checks=engine_checks)
         self._words: dict[str, Readiness] = {}
         self._out: list[Action] = []
+        self._wait_timeout = wait_timeout
         if wait_timeout is not None:
             self._timers.wish(now + wait_timeout, Kind.LIMIT, "")
 
@@ -367,8 +368,7 @@ class Schedule:
         for state in list(self._gates):
             if not state.resolved:
                 verdict = self._verdict(state.gate)
-                seconds = now - self._began
-                words = f"{verdict.reason} when the wait timeout of {seconds:g} s was over"
+                words = f"{verdict.reason} when the wait timeout of {self._wait_timeout:g} s was over"
                 self._too_late(state, verdict, words, now)
 
     def _witness(self, gate: Gate) -> str | None:
@@ -386,7 +386,8 @@ class Schedule:
         conditions = self._gates.conditions_on(name)
         for member in self.plan.fleet.get(name, ()):
             if conditions and not self._pending_start(member.handle):
-                self._lookout.attend(member.handle, self._service(name), conditions, now)
+                fresh = self._lines.start_of(member.handle) is not None
+                self._lookout.attend(member.handle, self._service(name), conditions, now, fresh=fresh)
             elif not conditions:
                 self._lookout.relax(member.handle, now)
         if not self._gates.unresolved_on(name):
