@@ -7,6 +7,7 @@ with DOCKER_HOST set. ZUN_COMPOSE_PRIVATE_DOCKER=1 asks for a private engine eve
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import subprocess
@@ -128,8 +129,27 @@ class Private:
 
 
 def _another_runs() -> bool:
-    """Whether some dockerd runs in this network namespace, where its bridge tells."""
-    return Path("/sys/class/net/docker0").exists() and api.answers(DEFAULT)
+    """Whether some dockerd runs in this network namespace, answering or not."""
+    here = os.stat("/proc/self/ns/net")
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                there = (process / "ns/net").stat()
+                same = (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+                if same and (process / "comm").read_text().strip() == "dockerd":
+                    return True
+    return False
+
+
+def _answers(url: str) -> bool:
+    """Ask an engine whether it is there; a busy machine gets time to say so."""
+    deadline = time.monotonic() + START / 2
+    while not api.answers(url):
+        there = Path(url.removeprefix("unix://")).exists() and os.geteuid() == 0 and _another_runs()
+        if not there or time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 _private: Private | None = None
@@ -150,7 +170,7 @@ def ensure() -> str:
     chosen = os.environ.get("DOCKER_HOST") or DEFAULT
     if _private is None and not chosen.startswith("unix://"):
         return chosen
-    if _private is None and (os.environ.get("ZUN_COMPOSE_PRIVATE_DOCKER") == "1" or not api.answers(chosen)):
+    if _private is None and (os.environ.get("ZUN_COMPOSE_PRIVATE_DOCKER") == "1" or not _answers(chosen)):
         engine = Private()
         atexit.register(engine.stop)
         engine.start()
