@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from zun_compose.errors import Mark
+from zun_compose.errors import Fault, Mark
 
 EMPTY: Mapping[str, Any] = {}
 
@@ -200,6 +200,11 @@ class FileMount:
     gid: str | None = None
     mode: int | None = None
 
+    @property
+    def plain(self) -> bool:
+        """Whether no owner or mode is asked for."""
+        return self.uid is None and self.gid is None and self.mode is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
@@ -356,6 +361,17 @@ class Service:
     fate: Mapping[str, Any] = field(default_factory=dict)
     mark: Mark | None = None
 
+    def closed_to(self, target: str) -> str:
+        """Why a file that is copied to `target` before the start would not be there, or ""."""
+        if self.read_only:
+            return "the service is read_only"
+        covers = [entry.partition(":")[0] for entry in self.tmpfs]
+        covers += [mount.target for mount in self.mounts if mount.type is MountType.TMPFS]
+        for cover in covers:
+            if target.startswith(f"{cover.rstrip('/')}/"):
+                return f"a tmpfs lies over {cover}"
+        return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IpamPool:
@@ -432,6 +448,7 @@ class Stack:
 
     `inactive` names declared services that the active profiles leave out, with their profiles.
     `working_dir` and `files` are absolute paths and go into labels. `warnings` are for the user.
+    `uncarried` holds, by service, what the file asks for and we cannot do: a plan with it is refused.
     `named` is True when the user gave the name, rather than the file or its folder.
     """
 
@@ -447,4 +464,5 @@ class Stack:
     files: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    uncarried: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
     named: bool = False

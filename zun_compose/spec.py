@@ -42,7 +42,8 @@ def specify(
 
     `container_of` gives the engine's id of a service's first container (shared namespaces). `read`
     gives the content of a config or secret; with `bind_files` those that are host files are mounted
-    instead, unless owner or mode are asked for. `final_name` is the name after a replacement.
+    instead, unless owner or mode are asked for and a copy can have them. `final_name` is the name after
+    a replacement.
     """
     digests = service_digests(stack, service, image_id=image_id, files=file_digests, salt=salt)
     mounts, files = _files(stack, service, read, bind_files=bind_files)
@@ -166,8 +167,8 @@ def _files(
     uses = [(stack.configs[use.source], use, 0o444) for use in service.configs]
     uses += [(stack.secrets[use.source], use, 0o444) for use in service.secrets]
     for thing, use, mode in uses:
-        plain = use.uid is None and use.gid is None and use.mode is None
-        if thing.file is not None and bind_files and plain:
+        # what cannot be put in is mounted, whatever owner and mode it has; the reader warned of that
+        if thing.file is not None and bind_files and (use.plain or service.closed_to(use.target)):
             mount = Mount(
                 type=MountType.BIND,
                 source=thing.file,

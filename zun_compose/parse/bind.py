@@ -22,6 +22,7 @@ from zun_compose.parse.bind_service import Binder
 from zun_compose.parse.probes import Reader
 from zun_compose.parse.shorthand import text_of
 from zun_compose.parse.tree import Faults, Map, locate
+from zun_compose.parse.uncarried import uncarried
 
 _STACK_WORDS = ("gate", "externals")
 
@@ -57,24 +58,24 @@ def bind(tree: Map, frame: Frame, variables: Mapping[str, str], faults: Faults) 
     services: dict[str, Service] = {
         name: binder.service(name, service) for name, service in (tree.get("services") or {}).items()
     }
+    configs, secrets = (
+        {key: _file(tree, kind, key, entry, variables, faults) for key, entry in _section(tree, kind)}
+        for kind in ("configs", "secrets")
+    )
     return Stack(
         name=frame.name,
         services=binder.with_jobs(services),
         networks={key: _network(tree, key, entry) for key, entry in _section(tree, "networks")},
         volumes={key: _volume(tree, key, entry) for key, entry in _section(tree, "volumes")},
-        configs={
-            key: _file(tree, "configs", key, entry, variables, faults)
-            for key, entry in _section(tree, "configs")
-        },
-        secrets={
-            key: _file(tree, "secrets", key, entry, variables, faults)
-            for key, entry in _section(tree, "secrets")
-        },
+        configs=configs,
+        secrets=secrets,
         externals=externals,
         inactive=frame.inactive,
         working_dir=frame.working_dir,
         files=frame.files,
         environment_files=frame.environment_files,
+        # before the warnings, to which it adds
+        uncarried={} if frame.lenient else uncarried(tree, services, configs, secrets, faults),
         warnings=tuple(faults.warnings),
     )
 

@@ -71,6 +71,13 @@ def scaled(stack: Stack, scale: Mapping[str, int]) -> Stack:
     return replace(stack, services=services)
 
 
+def refuse_uncarried(stack: Stack, services: Collection[str]) -> None:
+    """Raise SpecError for what these services ask for and we cannot do."""
+    faults = [fault for name, found in stack.uncarried.items() if name in services for fault in found]
+    if faults:
+        raise SpecError(faults)
+
+
 def refuse_impossible_gates(stack: Stack, services: Collection[str]) -> None:
     """Raise SpecError for gates that can never open by what the file alone says."""
     faults = []

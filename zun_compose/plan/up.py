@@ -20,7 +20,14 @@ from zun_compose.model import Dependency, MountType, Service, Stack
 from zun_compose.options import UpOptions
 from zun_compose.plan.containers import INTERRUPTED, UP, ContainerSteps
 from zun_compose.plan.divergence import container_cause
-from zun_compose.plan.edges import gates_of, refuse_impossible_gates, refuse_other_folder, scaled, wait_gate
+from zun_compose.plan.edges import (
+    gates_of,
+    refuse_impossible_gates,
+    refuse_other_folder,
+    refuse_uncarried,
+    scaled,
+    wait_gate,
+)
 from zun_compose.plan.resources import (
     changed_networks,
     image_steps,
@@ -87,6 +94,7 @@ def _plan(
     reached = frozenset(named) if options.no_deps else graph.closure(stack, named)
     targets = [stack.services[name] for name in order if name in reached]
     refuse_impossible_gates(stack, reached)
+    refuse_uncarried(stack, reached if oneoff is None else {*reached, oneoff.name})
     refuse_other_folder(stack, world, adopt=options.adopt)
     builder = _Builder(stack=stack, world=world, options=options, targets=targets, within=reached)
     beside = [] if oneoff is None else [oneoff]

@@ -144,6 +144,27 @@ def test_what_cannot_be_mounted_is_put_in(thing: FileObject, use: FileMount, loc
     )
 
 
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {"read_only": True},
+        {"tmpfs": ("/run:size=1m",)},
+        {"tmpfs": ("/",)},
+        {"mounts": (Mount(type=MountType.TMPFS, target="/run/secrets"),)},
+    ],
+)
+def test_a_host_file_that_could_not_be_put_in_is_mounted_whatever_its_owner(closed: dict[str, Any]) -> None:
+    use = FileMount(source="c", target="/run/secrets/c", uid="5", mode=0o400)
+    made = spec(Service(name="a", secrets=(use,), **closed), secrets={"c": FILE})
+    assert ("/etc/hosts", "/run/secrets/c") in [(mount.source, mount.target) for mount in made.mounts]
+    assert made.files == ()
+
+
+@pytest.mark.parametrize("tmpfs", ["/running", "/run/secrets/c/deeper", "/tmp"])
+def test_a_tmpfs_elsewhere_closes_nothing(tmpfs: str) -> None:
+    assert Service(name="a", tmpfs=(tmpfs,)).closed_to("/run/secrets/c") == ""
+
+
 def test_contents_show_in_no_repr() -> None:
     made = spec(
         Service(name="a", environment={"TOKEN": "hunter2"}, secrets=(FileMount(source="c", target="/c"),)),
