@@ -179,3 +179,66 @@ def test_ready_since_is_kept_between_calls(shop: Shop) -> None:
     assert first["Listening"] == ["80/tcp"]
     assert first["ReadySince"] is not None
     assert first["ReadySince"] == second["ReadySince"]
+
+
+RESTARTS = """
+services:
+  crash:
+    image: busybox
+    restart: always
+    command: [sh, -c, 'echo start; sleep 0.5; echo end; exit 3']
+  mute:
+    image: busybox
+    init: true
+    logging: {driver: none}
+    command: [sleep, "600"]
+"""
+
+
+@pytest.fixture
+def restarting(docker_engine: str, tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path, docker_engine)
+    made.name = f"zccli-restarts-{os.getpid()}"
+    (tmp_path / "compose.yaml").write_text(RESTARTS)
+    yield made
+    done = made("down", "-v", "-t", "1")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [["up", "-t", "1"], ["logs", "-f"]])
+def test_what_restarts_is_followed_on_and_what_has_no_log_is_no_obstacle(
+    restarting: Shop, command: list[str]
+) -> None:
+    attached = command[0] == "up"
+    if not attached:
+        assert restarting("up", "-d").returncode == 0
+    process = subprocess.Popen(
+        restarting.command(*command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=restarting.folder,
+        env=restarting.environment,
+    )
+    told = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told.append(line.strip())
+            if told.count("crash-1  | end") == 3:
+                break
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    text = "\n".join(told) + rest
+    assert process.returncode == 130, text
+    assert text.count(f"{restarting.name}-mute-1") >= 1
+    assert text.count("cannot be read") == 1
+    story = [line for line in told if line.startswith("crash-1")]
+    between = ["crash-1 exited with code 3"] if attached else []
+    life = ["crash-1  | start", "crash-1  | end"]
+    assert story[:4] == [*life, *between, *life][:4], text
+    assert story.count("crash-1  | start") == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from zun_compose.cli.errors import INTERRUPTED
 from zun_compose.cli.logprint import LogPrinter, following, label
-from zun_compose.cli.signals import Interrupts
+from zun_compose.cli.signals import Interrupts, shout
 from zun_compose.cli.table import moment
 from zun_compose.container import Hint, Observed, State
 from zun_compose.driver import Subscription
 from zun_compose.errors import Cancelled, Conflict, NotFound, Unsupported, ZunComposeError
+from zun_compose.follow import merged_logs
 from zun_compose.options import LogOptions, UpOptions
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 STOPPING = "zun-compose: stopping the stack (Ctrl-C again kills it)"
 _RUNS = (State.RUNNING, State.PAUSED, State.RESTARTING)
 _LOOK_SECONDS = 0.05
+_HOLD_SECONDS = 1.0
 KILLING = "zun-compose: killing the stack (Ctrl-C again leaves at once)"
 
 
@@ -34,32 +37,33 @@ def stay(
 ) -> int:
     """Bring `stack` up and stay until all its containers have ended (0) or a signal stopped it (130)."""
     stage = Stage()
-    with call.progress() as progress:
-        before = {one.id: one for one in engine.containers(stack)}
-        with Interrupts([lambda: stage.stop(progress), lambda: stage.kill(progress)], progress.farewell):
+    # One for all: between bringing up and following no signal may go unheard.
+    with Interrupts([stage.stop, stage.kill], stage.farewell):
+        with call.progress() as progress:
+            stage.progress = progress
+            before = {one.id: one for one in engine.containers(stack)}
             try:
                 engine.up(stack, options, sink=progress, cancel=stage.cancel)
             except Cancelled:
                 _stop(engine, stack, options, stage, progress)
                 return INTERRUPTED
-    # The live region of the terminal is closed by now: from here on lines are all there is.
-    printer = LogPrinter(
-        color=call.colored(),
-        prefix=prefix,
-        timestamps=timestamps,
-        width=max((len(name) for name in stack.services), default=0) + len("-1"),
-    )
-    followers = Followers(engine, stack, options.services, printer, _origins(engine, before))
-    with (
-        call.progress(live=False) as progress,
-        Interrupts([lambda: stage.stop(progress), lambda: stage.kill(progress)], progress.farewell),
-        closing(followers),
-    ):
-        followers.begin(stage)
-        stage.changed.wait()
-        if stage.cancel.is_set():
-            _stop(engine, stack, options, stage, progress)
-            return INTERRUPTED
+        # The live region of the terminal is closed by now: from here on lines are all there is.
+        with call.progress(live=False) as progress:
+            stage.progress = progress
+            printer = LogPrinter(
+                color=call.colored(),
+                prefix=prefix,
+                timestamps=timestamps,
+                width=max((len(name) for name in stack.services), default=0) + len("-1"),
+            )
+            followers = Followers(engine, stack, options.services, printer, _origins(engine, before))
+            with closing(followers):
+                if not stage.cancel.is_set():
+                    followers.begin(stage)
+                    stage.changed.wait()
+                if stage.cancel.is_set():
+                    _stop(engine, stack, options, stage, progress)
+                    return INTERRUPTED
     followers.raise_failure()
     return 0
 
@@ -72,16 +76,28 @@ class Stage:
         self.killing = threading.Event()
         self.changed = threading.Event()
 
-    def stop(self, progress: Tracking) -> None:
+        self.progress: Tracking | None = None
+
+    def stop(self) -> None:
         """Ask for an orderly stop; safe in a signal handler."""
-        progress.note(STOPPING)
+        self._note(STOPPING)
         self.cancel.set()
         self.changed.set()
 
-    def kill(self, progress: Tracking) -> None:
+    def kill(self) -> None:
         """Ask for the quick end; safe in a signal handler."""
-        progress.note(KILLING)
+        self._note(KILLING)
         self.killing.set()
+
+    def farewell(self) -> str:
+        """Say what is still in flight; safe in a signal handler."""
+        return "" if self.progress is None else self.progress.farewell()
+
+    def _note(self, text: str) -> None:
+        if self.progress is None:
+            shout(text)
+        else:
+            self.progress.note(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,7 @@ class Followers:
         self._open = 0
         self._told: set[str] = set()
         self._late: set[str] = set()
+        self._words = LastWords(printer)
 
     def begin(self, stage: Stage) -> None:
         """Start following; sets `stage.changed` once all containers have ended."""
@@ -161,6 +178,7 @@ class Followers:
             self._subscription.close()
         for thread in self._threads:
             thread.join(1.0)
+        self._words.close()
 
     def raise_failure(self) -> None:
         """Raise what ended a log stream, if it was an error."""
@@ -181,7 +199,10 @@ class Followers:
         self, services: Sequence[str], options: LogOptions, late: Sequence[Observed], stage: Stage
     ) -> None:
         try:
-            with following(self._engine.logs(self._stack, services, options)) as lines:
+            merged = merged_logs(
+                self._engine.driver, self._stack.name, services, options, self._words.life_ended
+            )
+            with following(merged) as lines:
                 for container, line in lines:
                     self._printer.line(container, line)
             for one in late:
@@ -202,7 +223,69 @@ class Followers:
             if hint.container in self._late:
                 return
             self._told.add(hint.container)
-        self._printer.say(f"{hint.service}-{hint.number}", f"exited with code {hint.exit_code}")
+        self._words.died(
+            hint.container, f"{hint.service}-{hint.number}", f"exited with code {hint.exit_code}"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Word:
+    name: str
+    text: str
+
+
+class LastWords:
+    """Holds the word of a container's end back until its last lines are printed, at most about a second.
+
+    The end is heard from the engine's events, the lines come from its log: either may be first.
+    """
+
+    def __init__(self, printer: LogPrinter) -> None:
+        self._printer = printer
+        self._lock = threading.Lock()
+        self._held: dict[str, list[_Word]] = {}
+        # Streams that ended before their container's end was heard of; negative the other way round.
+        self._ahead: Counter[str] = Counter()
+
+    def died(self, container: str, name: str, text: str) -> None:
+        """Say that a container ended, once its lines are out."""
+        word = _Word(name, text)
+        with self._lock:
+            if self._ahead[container] > 0:
+                self._ahead[container] -= 1
+                self._printer.say(name, text)
+                return
+            self._held.setdefault(container, []).append(word)
+        timer = threading.Timer(_HOLD_SECONDS, self._overdue, (container, word))
+        timer.daemon = True
+        timer.start()
+
+    def life_ended(self, container: Observed) -> None:
+        """All lines of a container's life are printed."""
+        with self._lock:
+            held = self._held.get(container.id)
+            if held:
+                self._say(held.pop(0))
+            else:
+                self._ahead[container.id] += 1
+
+    def close(self) -> None:
+        """Say all that is held back."""
+        with self._lock:
+            for held in self._held.values():
+                while held:
+                    self._say(held.pop(0))
+
+    def _overdue(self, container: str, word: _Word) -> None:
+        with self._lock:
+            held = self._held[container]
+            if word in held:
+                held.remove(word)
+                self._ahead[container] -= 1
+                self._say(word)
+
+    def _say(self, word: _Word) -> None:
+        self._printer.say(word.name, word.text)
 
 
 def _stop(engine: Engine, stack: Stack, options: UpOptions, stage: Stage, progress: Tracking) -> None:

@@ -15,42 +15,69 @@ _COLORS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 
 
 class LogPrinter:
-    """Prints lines on the stream they were written to, stdout or stderr."""
+    """Prints lines on the stream they were written to, stdout or stderr.
 
-    def __init__(self, *, color: bool, prefix: bool = True, timestamps: bool = False, width: int = 0) -> None:
+    `live` shows each line at once; otherwise they come when Python's buffers are full, and at the end.
+    """
+
+    def __init__(
+        self,
+        *,
+        color: bool,
+        prefix: bool = True,
+        timestamps: bool = False,
+        width: int = 0,
+        live: bool = True,
+    ) -> None:
         self._color = color
         self._prefix = prefix
         self._timestamps = timestamps
         self._width = width
+        self._live = live
         self._colors: dict[str, str] = {}
+        self._heads: dict[str, str] = {}
+        self._last: TextIO | None = None
         self._lock = Lock()
 
     def line(self, container: Observed, line: LogLine) -> None:
         """Print one line."""
-        at = f"{line.at} " if self._timestamps and line.at else ""
-        stream = sys.stderr if line.stream == "stderr" else sys.stdout
         with self._lock:
-            self._write(stream, f"{self._head(label(container))}{at}{line.text}\n")
+            head = self._heads.get(container.id)
+            if head is None:
+                head = self._head(container)
+            at = f"{line.at} " if self._timestamps and line.at else ""
+            self._write(sys.stderr if line.stream == "stderr" else sys.stdout, f"{head}{at}{line.text}\n")
 
     def say(self, container: str, text: str) -> None:
         """Print a word of ours about a container, such as "exited with code 0"."""
         with self._lock:
             self._write(sys.stderr, f"{container} {text}\n")
 
-    def _head(self, name: str) -> str:
-        if not self._prefix:
-            return ""
-        self._width = max(self._width, len(name))
-        padded = f"{name:<{self._width}}  | "
-        if not self._color:
-            return padded
-        color = self._colors.setdefault(name, _COLORS[len(self._colors) % len(_COLORS)])
-        return f"\x1b[{color}m{padded}\x1b[0m"
+    def _head(self, container: Observed) -> str:
+        head = ""
+        if self._prefix:
+            name = label(container)
+            if len(name) > self._width:
+                # From here on all are as wide as the widest.
+                self._width = len(name)
+                self._heads.clear()
+            head = f"{name:<{self._width}}  | "
+            if self._color:
+                color = self._colors.setdefault(name, _COLORS[len(self._colors) % len(_COLORS)])
+                head = f"\x1b[{color}m{head}\x1b[0m"
+        self._heads[container.id] = head
+        return head
 
     def _write(self, stream: TextIO, text: str) -> None:
+        if self._last is not stream:
+            # Both may lead to the same place, where order is to be kept.
+            if self._last is not None:
+                self._last.flush()
+            self._last = stream
         # Not click.echo: that would take a container's own colours out where we are piped.
         stream.write(text)
-        stream.flush()
+        if self._live:
+            stream.flush()
 
 
 def label(container: Observed) -> str:

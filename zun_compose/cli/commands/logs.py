@@ -62,7 +62,10 @@ def logs(
         index=index,
     )
     printer = LogPrinter(
-        color=call.colored() and not no_color, prefix=not no_log_prefix, timestamps=timestamps
+        color=call.colored() and not no_color,
+        prefix=not no_log_prefix,
+        timestamps=timestamps,
+        live=follow,
     )
     with following(call.engine(target).logs(target, services, options)) as lines:
         for container, line in lines:
