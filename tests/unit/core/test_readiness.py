@@ -311,3 +311,16 @@ def test_a_verdict_quotes_the_last_answer() -> None:
     assert judge(H, CHECKED, known).answer == "exit 1: no route"
     known = facts(health=Health.UNHEALTHY, health_log="engine says no")
     assert judge(H, CHECKED, known).answer == "engine says no"
+
+
+def test_crashes_before_this_operation_are_not_held_against_a_container() -> None:
+    """SEMANTICS 1: "retries" counts on the edge: what an earlier life of the stack saw is forgiven."""
+    crashed = seen(restart_count=3)
+    verdict = judge(Condition.LISTENING, SERVER, Facts(observed=crashed, forgiven=3), retries=1)
+    assert verdict.word is Word.NOT_YET
+
+
+def test_what_holds_now_is_ready_however_often_it_crashed() -> None:
+    """A gate asks what is; a count of crashes only ends the waiting for what is not."""
+    known = Facts(observed=seen(restart_count=3), sockets=SocketReading(listening=frozenset({PortKey(80)})))
+    assert judge(Condition.LISTENING, SERVER, known, retries=1).word is Word.READY
