@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
 
 from zun_compose.cli.containers import Entry, as_json, ports_text, readiness
 from zun_compose.cli.params import duration, instant, scale, tail, variable
-from zun_compose.cli.settings import MOST_PARALLEL, settings
+from zun_compose.cli.settings import DEFAULT_PARALLEL, MOST_PARALLEL, settings, truth
 from zun_compose.cli.table import age, moment, shortened, table
 from zun_compose.container import Health, Observed, Published, State
 from zun_compose.errors import UsageError
@@ -132,3 +134,58 @@ def test_json_of_what_nobody_knows_more_about() -> None:
         None,
     )
     assert Health.NONE.value not in row.values()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "compose.yaml").write_text("services: {a: {image: x}}\n")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    return tmp_path
+
+
+SAID = (
+    "COMPOSE_PARALLEL_LIMIT=3\nCOMPOSE_PROGRESS=plain\nCOMPOSE_REMOVE_ORPHANS=1\nCOMPOSE_IGNORE_ORPHANS=1\n"
+)
+
+
+@pytest.mark.parametrize("where", ["here", "above", "beside -f", "--project-directory", "--env-file"])
+def test_env_files_stand_in_for_the_environment(
+    folder: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params: dict[str, object] = {}
+    (folder / "words" if where == "--env-file" else folder / ".env").write_text(SAID)
+    if where == "above":
+        monkeypatch.chdir(folder / "below")
+        monkeypatch.setenv("PWD", str(folder / "below"))
+    elif where != "here":
+        monkeypatch.chdir("/")
+        monkeypatch.setenv("PWD", "/")
+        given: dict[str, dict[str, object]] = {
+            "beside -f": {"files": (str(folder / "compose.yaml"),)},
+            "--project-directory": {"project_directory": str(folder)},
+            "--env-file": {"files": (str(folder / "compose.yaml"),), "env_files": (str(folder / "words"),)},
+        }
+        params = given[where]
+    made = settings(params, {})
+    assert (made.parallel, made.progress) == (3, "plain")
+    assert truth(made.environment, "COMPOSE_REMOVE_ORPHANS")
+    assert truth(made.environment, "COMPOSE_IGNORE_ORPHANS")
+
+
+def test_the_environment_and_the_command_line_win_over_env_files(folder: Path) -> None:
+    (folder / ".env").write_text(SAID + "DOCKER_HOST=tcp://nowhere:1\n")
+    environment = {"COMPOSE_PARALLEL_LIMIT": "5", "COMPOSE_REMOVE_ORPHANS": ""}
+    made = settings({"progress": "json"}, environment)
+    assert (made.parallel, made.progress) == (5, "json")
+    assert not truth(made.environment, "COMPOSE_REMOVE_ORPHANS")
+    assert "DOCKER_HOST" not in made.environment
+    assert settings({}, {"COMPOSE_DISABLE_ENV_FILE": "1"}).parallel == DEFAULT_PARALLEL
+
+
+def test_an_env_file_that_can_be_read_once_is_left_to_the_stack(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / ".env").write_text(SAID)
+    # reading the pipe would block
+    assert settings({"env_files": (str(folder / "pipe"),)}, {}).parallel == DEFAULT_PARALLEL

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,15 @@ from zun_compose.errors import UsageError
 # The pool of our docker driver's connections; more workers would only wait for one.
 MOST_PARALLEL = 16
 DEFAULT_PARALLEL = 8
+
+# What a .env file may say of how we work; the reader of the stack looks for those that choose its files.
+STAND_INS = (
+    "COMPOSE_ANSI",
+    "COMPOSE_IGNORE_ORPHANS",
+    "COMPOSE_PARALLEL_LIMIT",
+    "COMPOSE_PROGRESS",
+    "COMPOSE_REMOVE_ORPHANS",
+)
 
 
 class ProgressMode(StrEnum):
@@ -45,7 +55,11 @@ class Settings:
 
 
 def settings(params: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Return the settings that parsed global options and the environment make; raises UsageError."""
+    """Return the settings that parsed global options and the environment make; raises UsageError.
+
+    Where the environment lacks one of STAND_INS, the stack's .env files are asked for it.
+    """
+    environment = {**_from_env_files(params, environment), **environment}
     return Settings(
         files=tuple(params.get("files") or ()),
         name=params.get("name") or None,
@@ -59,6 +73,54 @@ def settings(params: Mapping[str, Any], environment: Mapping[str, str]) -> Setti
         color=_color(bool(params.get("no_color")), environment),
         environment=environment,
     )
+
+
+def _from_env_files(params: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    given = tuple(params.get("env_files") or ())
+    given = given or tuple(name for name in environment.get("COMPOSE_ENV_FILES", "").split(",") if name)
+    try:
+        # Most stacks have none, and then nothing needs to be imported. A pipe can be read only once, and the
+        # stack needs what it says.
+        there = given or [os.path.join(folder, ".env") for folder in _folders(params, environment)]
+        ordinary = [os.path.isfile(path) for path in there]
+        if not (all(ordinary) if given else any(ordinary)):
+            return {}
+        found = _variables(params, environment)
+    except (UsageError, OSError):
+        # What is wrong is told once the stack is read, if it is.
+        return {}
+    return {name: found[name] for name in STAND_INS if name in found}
+
+
+def _variables(params: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, str]:
+    from zun_compose.parse import Request
+    from zun_compose.parse.discovery import discover
+    from zun_compose.parse.disk import Disk
+    from zun_compose.parse.tree import Faults
+
+    request = Request(
+        files=tuple(params.get("files") or ()),
+        project_directory=params.get("project_directory") or None,
+        env_files=tuple(params.get("env_files") or ()),
+        environment=environment,
+    )
+    return discover(request, Disk(), Faults(), environment.get("HOME", "") or "/").variables
+
+
+def _folders(params: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
+    """Say where a .env file may lie: the named folder, beside the first file, here and above."""
+    if params.get("project_directory"):
+        yield str(params["project_directory"])
+    files = params.get("files") or (environment.get("COMPOSE_FILE") or "").split(
+        environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    )
+    yield os.path.dirname(files[0])
+    folder = os.getcwd()
+    while True:
+        yield folder
+        if folder == os.path.dirname(folder):
+            return
+        folder = os.path.dirname(folder)
 
 
 def truth(environment: Mapping[str, str], name: str) -> bool:
