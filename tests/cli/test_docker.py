@@ -99,6 +99,10 @@ def test_exec_in_what_does_not_run(shop: Shop) -> None:
 def test_run_gives_the_code_and_removes(shop: Shop) -> None:
     done = shop("run", "--rm", "-T", "-e", "A=b", "tool", "sh", "-c", "echo $A; exit 5")
     assert (done.returncode, done.stdout) == (5, "b\n"), done.stderr
+    done = shop("run", "--rm", "-T", "--no-deps", "tool")
+    assert (done.returncode, done.stdout) == (0, "default\n"), done.stderr
+    assert "nothing to do" not in done.stderr
+    assert "done in" not in done.stderr
     assert shop("run", "--rm", "-T", "tool").stdout == "default\n"
     listed = shop("--profile", "tools", "ps", "-a", "--format", "json").stdout
     assert [json.loads(line)["Service"] for line in listed.splitlines()] == ["db"]

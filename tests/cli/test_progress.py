@@ -177,6 +177,30 @@ def test_the_board_shows_failures() -> None:
     assert states(board)["web"] == (Look.FAILED, "skipped: db failed")
 
 
+def test_cleaning_up_does_not_hide_what_failed() -> None:
+    board = Board()
+    board.take(event(Planned(steps=4, services=("db", "web"))))
+    failed = ServiceChanged(service="db", container="c", number=1, readiness="failed", detail="code 3")
+    board.take(event(failed))
+    board.take(
+        event(StepSkipped(step="s", verb="start", subject="shop-web-1", service="web", cause="db failed"))
+    )
+    for service in ("db", "web"):
+        name = f"shop-{service}-1"
+        for verb in ("stop", "remove"):
+            board.take(
+                event(StepStarted(step=verb, verb=verb, subject=name, service=service, cause="rollback"))
+            )
+            board.take(event(StepDone(step=verb, verb=verb, subject=name, service=service, seconds=0.1)))
+    assert states(board) == {
+        "db": (Look.FAILED, "failed: code 3"),
+        "web": (Look.FAILED, "skipped: db failed"),
+    }
+    # A new attempt is news again.
+    board.take(event(STARTED))
+    assert states(board)["web"] == (Look.ACTIVE, "starting")
+
+
 def test_what_does_not_fit_is_the_least_urgent() -> None:
     board = [Line(subject=str(number), look=Look.GOOD) for number in range(10)]
     board[7].look = Look.FAILED

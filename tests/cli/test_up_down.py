@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import BROKEN, Program
+from zun_compose.cli.progress import Tracking
 from zun_compose.container import State
 from zun_compose.drivers.memory import RealTimeMemoryDriver
 
@@ -187,6 +194,44 @@ def test_stop_start_restart_kill_rm(up: Program, engine: RealTimeMemoryDriver) -
     assert "no stopped containers" in up("rm", "-f", "web").err
     assert up("rm", "-f", "-s", "db").code == 0
     assert "shop-db-1" not in states(engine)
+
+
+@pytest.mark.parametrize("command", ["kill", "rm"])
+def test_ctrl_c_ends_kill_and_rm(
+    up: Program, engine: RealTimeMemoryDriver, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    method = "kill" if command == "kill" else "remove"
+    carry_out = getattr(engine, method)
+    called = []
+    heard = threading.Event()
+    monkeypatch.setattr(Tracking, "note", lambda progress, text: heard.set())
+
+    def interrupted(container: str, *arguments: Any, **options: Any) -> None:
+        called.append(container)
+        os.kill(os.getpid(), signal.SIGINT)
+        # rm hears of it in the main thread; kill is there itself and gets no further than this.
+        assert heard.wait(20)
+        carry_out(container, *arguments, **options)
+
+    monkeypatch.setattr(engine, method, interrupted)
+    arguments = ["kill"] if command == "kill" else ["rm", "-f", "-s"]
+    result = up("--parallel", "1", *arguments)
+    assert result.code == 130, result.err
+    assert len(called) == 1, "nothing more is begun"
+
+
+def test_rm_without_an_answer_removes_nothing(
+    up: Program, engine: RealTimeMemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert up("stop", "-t", "1", "web").code == 0
+    for answer, code, said in (("", 1, "-f"), ("n\n", 0, "nothing was removed")):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        result = up("rm", "web")
+        assert (result.code, said in result.err) == (code, True), result.err
+        assert "shop-web-1" in states(engine)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert up("rm", "web").code == 0
+    assert "shop-web-1" not in states(engine)
 
 
 def test_start_by_name_alone_is_refused(up: Program) -> None:

@@ -13,9 +13,11 @@ import click
 from zun_compose.cli.invocation import Invocation, check_services
 from zun_compose.cli.params import one_service, variable
 from zun_compose.cli.proxy import SignalProxy
+from zun_compose.cli.settings import ProgressMode
 from zun_compose.cli.signals import Interrupts
 from zun_compose.driver import Session
 from zun_compose.errors import UsageError
+from zun_compose.events import Event, Finished, Planned
 from zun_compose.oneoff import oneoff_name
 from zun_compose.options import PullPolicy, RunOptions
 
@@ -153,10 +155,27 @@ def run(
     with call.progress(live=False) as progress, closing(SignalProxy(engine, stack, service)) as proxy:
         steps = [lambda: proxy.forward("SIGINT"), lambda: proxy.forward("SIGKILL")]
         with Interrupts(steps, progress.farewell):
-            code = engine.run(stack, service, options, sink=progress, cancel=proxy.cancel)
+            sink = progress if call.settings.progress is ProgressMode.JSON else _quiet_if_idle(progress)
+            code = engine.run(stack, service, options, sink=sink, cancel=proxy.cancel)
     if detach:
         click.echo(options.name)
     return code
+
+
+def _quiet_if_idle(sink: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Leave out "nothing to do" and "done": where nothing was to be done, only the command is of interest."""
+    idle = False
+
+    def quieter(event: Event) -> None:
+        nonlocal idle
+        progress = event.progress
+        if isinstance(progress, Planned) and progress.steps == 0:
+            idle = True
+            return
+        if not (idle and isinstance(progress, Finished) and progress.outcome == "done"):
+            sink(event)
+
+    return quieter
 
 
 def _at_terminal() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from zun_compose.cli.logprint import label
 from zun_compose.cli.operating import operate
 from zun_compose.cli.params import duration, services, stop_timeout
 from zun_compose.container import State
+from zun_compose.errors import OperationError
 
 if TYPE_CHECKING:
     from zun_compose.model import Stack
@@ -23,7 +25,10 @@ STOPPED = (State.CREATED, State.EXITED, State.DEAD)
 @services()
 @click.option("--wait", is_flag=True, help="Wait until services are ready and jobs have completed")
 @click.option(
-    "--wait-timeout", type=duration, metavar="SECONDS", help="Most time to wait [default: no limit]"
+    "--wait-timeout",
+    type=duration,
+    metavar="SECONDS",
+    help="Most time for the whole of it [default: each gate has its own deadline, 5 minutes]",
 )
 @click.pass_obj
 def start(call: Invocation, /, services: tuple[str, ...], wait: bool, wait_timeout: float | None) -> None:
@@ -78,7 +83,8 @@ def kill(call: Invocation, /, services: tuple[str, ...], signal: str) -> None:
     """Send a signal to containers that run."""
     target = call.target(services)
     engine = call.engine(target)
-    operate(call, lambda sink, _: engine.kill(target, services, signal, sink=sink))
+    # Not by operate: a kill is over in no time and shows nothing, and Ctrl-C leaves it where it is.
+    engine.kill(target, services, signal)
 
 
 @click.command()
@@ -88,18 +94,34 @@ def kill(call: Invocation, /, services: tuple[str, ...], signal: str) -> None:
 @click.option("-v", "--volumes", is_flag=True, help="Their anonymous volumes too")
 @click.pass_obj
 def rm(call: Invocation, /, services: tuple[str, ...], force: bool, stop_first: bool, volumes: bool) -> None:
-    """Remove stopped containers. Asks first in a terminal."""
+    """Remove stopped containers. Asks first, unless -f is given."""
     target = call.target(services)
     names = _removable(call, target, services, running=stop_first)
     if not names:
         call.say("no stopped containers")
         return
-    if not force and sys.stdin.isatty():
-        click.confirm(f"remove {', '.join(names)}?", abort=True, err=True)
+    if not force and not _agreed(names):
+        call.say("nothing was removed")
+        return
     engine = call.engine(target)
     operate(
-        call, lambda sink, _: engine.remove(target, services, stop=stop_first, volumes=volumes, sink=sink)
+        call,
+        lambda sink, cancel: engine.remove(
+            target, services, stop=stop_first, volumes=volumes, sink=sink, cancel=cancel
+        ),
+        notice="removing no more containers (again: leave at once)",
     )
+
+
+def _agreed(names: Sequence[str]) -> bool:
+    """Ask whether these are to go; a stdin that ends without an answer is a refusal and an error."""
+    question = f"remove {', '.join(names)}?"
+    if sys.stdin.isatty():
+        return click.confirm(question, err=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise OperationError(f"{question} nobody is there to answer: nothing was removed (-f does not ask)")
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _removable(

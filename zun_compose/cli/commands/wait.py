@@ -28,7 +28,12 @@ TARGETS = {
     type=click.Choice(list(TARGETS)),
     help="Wait until services are this far [default: until they stop]",
 )
-@click.option("--timeout", type=duration, metavar="SECONDS", help="Most time to wait [default: no limit]")
+@click.option(
+    "--timeout",
+    type=duration,
+    metavar="SECONDS",
+    help="Most time to wait [default: no limit; with --for each service has its own deadline, 5 minutes]",
+)
 @click.pass_obj
 def wait(call: Invocation, /, services: tuple[str, ...], target: str | None, timeout: float | None) -> int:
     """Wait until the containers of SERVICE stop; exits with the first code that is not 0.

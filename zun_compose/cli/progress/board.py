@@ -23,6 +23,7 @@ from zun_compose.events import (
 from zun_compose.status import Readiness
 
 STACK = "(stack)"
+_CLEANING = frozenset({"stop", "remove", "kill"})
 _READINESS: Mapping[str, Readiness] = {word.value: word for word in Readiness}
 
 
@@ -88,19 +89,26 @@ class Board:
 
     def _step(self, event: Event, progress: StepStarted | StepDone | StepFailed | StepSkipped) -> None:
         subject = progress.service or progress.subject
+        kept = self._kept(subject, progress.verb)
         match progress:
             case StepStarted():
-                if progress.verb != "wait":
+                if progress.verb != "wait" and not kept:
                     self._set(event, subject, Look.ACTIVE, doing(progress.verb))
             case StepDone():
                 self.carried_out += 1
-                if progress.verb != "wait":
+                if progress.verb != "wait" and not kept:
                     self._set(event, subject, _after(progress), done(progress.verb))
             case StepFailed():
                 look = Look.FAILED if progress.retry_in is None else Look.ACTIVE
-                self._set(event, subject, look, f"failed to {progress.verb}: {progress.error}")
+                if not kept:
+                    self._set(event, subject, look, f"failed to {progress.verb}: {progress.error}")
             case StepSkipped():
                 self._set(event, subject, Look.FAILED, f"skipped: {progress.cause}")
+
+    def _kept(self, subject: str, verb: str) -> bool:
+        """Whether a line is to stay: cleaning up after a failure must not hide what failed."""
+        line = self.lines.get(subject)
+        return line is not None and line.look is Look.FAILED and verb in _CLEANING
 
     def _gate(self, event: Event, progress: GateWaiting | GateOpened | GateFailed) -> None:
         subject = progress.dependent or progress.dependency
