@@ -28,6 +28,11 @@ class Address:
         """Whether it is a Unix socket of this machine."""
         return self.url.startswith(("unix://", "/", "http+unix://"))
 
+    @property
+    def ssh(self) -> bool:
+        """Whether it is reached by way of ssh."""
+        return self.url.startswith("ssh://")
+
     def __str__(self) -> str:
         return self.url
 

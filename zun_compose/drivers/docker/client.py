@@ -7,7 +7,6 @@ a call that brings nothing else. Both are mended here and nowhere else.
 from __future__ import annotations
 
 import math
-import shutil
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -109,11 +108,11 @@ class _Pool(UnixHTTPConnectionPool):
 
 
 class OnePool(UnixHTTPAdapter):
-    """Adapter for a Unix socket whose connections serve all paths."""
+    """Adapter for a Unix socket, or what is like one, whose connections serve all paths."""
 
-    def __init__(self, path: str, seconds: int) -> None:
+    def __init__(self, path: str, seconds: int, pool: Any = None) -> None:
         super().__init__(f"http+unix://{path}", seconds, 1, POOL)
-        self._pool = _Pool("http+docker://localhost", path, seconds, POOL)
+        self._pool = pool or _Pool("http+docker://localhost", path, seconds, POOL)
 
     def get_connection(self, url: Any, proxies: Any = None) -> Any:
         """Return the one pool, whatever the path."""
@@ -135,22 +134,27 @@ class Client(docker.APIClient):
         self._address = address
         self._seconds = timeout
         super().__init__(
-            base_url=address.url,
+            # the SDK takes no part in ssh; see ssh.py
+            base_url="unix:///ssh" if address.ssh else address.url,
             version=None,
             timeout=math.ceil(timeout),
             tls=address.tls or False,
-            use_ssh_client=shutil.which("ssh") is not None,
             max_pool_size=POOL,
         )
 
     def _retrieve_server_version(self) -> str:
         """Pin the API version from the headers that every reply carries, here /info's. The SDK's own hook."""
-        if self._address.socket:
+        if self._address.ssh:
+            from zun_compose.drivers.docker.ssh import Pool
+
+            seconds = math.ceil(self._seconds)
+            self.mount("http+docker://", OnePool("", seconds, Pool(self._address.url, seconds, POOL)))
+        elif self._address.socket:
             old: Any = self.adapters["http+docker://"]
             self.mount("http+docker://", OnePool(old.socket_path, math.ceil(self._seconds)))
         # A socket needs no look-ups of proxies and .netrc, which cost more than the call; and with TLS the
         # engine's own authority counts, which a REQUESTS_CA_BUNDLE of the environment would displace.
-        self.trust_env = not self._address.socket and self._address.tls is None
+        self.trust_env = not (self._address.socket or self._address.ssh) and self._address.tls is None
         reply = self.get(f"{self.base_url}/info", timeout=self._seconds)
         reply.raise_for_status()
         self.greeting = reply.json()
