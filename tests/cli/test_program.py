@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from tests.cli.conftest import Program
 from zun_compose import __version__
 from zun_compose.cli import main
 from zun_compose.cli.errors import exit_code
+from zun_compose.container import ContainerSpec
+from zun_compose.drivers.memory import RealTimeMemoryDriver
 from zun_compose.errors import Cancelled, OperationError, SpecError, StateError, Unavailable, UsageError
 
 HEAVY = ("docker", "networkx", "requests", "rich", "yaml", "zun_compose.engine", "zun_compose.parse")
@@ -226,6 +230,90 @@ def test_a_reader_that_has_gone_is_no_news(tmp_path: Path, arguments: list[str])
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+ENDLESS = Path("/dev/full")
+
+
+def through_shell(redirected: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program as `sh` does with these words after its name."""
+    here = str(Path(__file__).resolve().parents[2])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" -m zun_compose.cli.main --driver memory {redirected}', sys.executable],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**kept, "PYTHONPATH": here, "XDG_STATE_HOME": str(folder / "state")},
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("redirected", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_success_without_standard_streams_is_success(tmp_path: Path, redirected: str) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: w}}")
+    done = through_shell(f"up -d {redirected}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr
+    assert through_shell(f"ps {redirected}", tmp_path).returncode == 0
+
+
+@pytest.mark.skipif(not ENDLESS.exists(), reason="no device that is always full here")
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_output_that_cannot_be_written_is_one_plain_sentence(
+    tmp_path: Path, buffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: w}}")
+    for command in ("config", "ps", "version", "logs"):
+        done = through_shell(f"{command} >{ENDLESS}", tmp_path)
+        said = "zun-compose: error: the output cannot be written: No space left on device\n"
+        expected = (0, "") if command == "logs" else (1, said)
+        assert (done.returncode, done.stderr) == expected, command
+    assert through_shell(f"up -d 2>{ENDLESS}", tmp_path).returncode == 0
+    assert through_shell(f"nonsense 2>{ENDLESS}", tmp_path).returncode == 2
+
+
+def test_a_folder_that_is_gone_is_one_plain_sentence(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    here = str(Path(__file__).resolve().parents[2])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    done = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD"; exec "$0" -m zun_compose.cli.main ps', sys.executable],
+        capture_output=True,
+        text=True,
+        cwd=gone,
+        env={**kept, "PYTHONPATH": here},
+        timeout=60,
+        check=False,
+    )
+    said = "zun-compose: error: the current folder does not exist any more\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_what_drivers_log_is_told_in_the_form_of_progress(
+    program: Program, engine: RealTimeMemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = engine.create
+
+    def warning(spec: ContainerSpec) -> str:
+        logging.getLogger("zun_compose.drivers.any").warning("service %s: look out", spec.service.name)
+        logging.getLogger("zun_compose.drivers.any").info("never told")
+        return create(spec)
+
+    monkeypatch.setattr(engine, "create", warning)
+    program.file("services: {web: {image: w}}")
+    result = program("--driver", "memory", "--progress", "json", "up", "-d", plain=False)
+    told = [json.loads(line) for line in result.err.splitlines()]
+    assert {"event": "said", "message": "zun-compose: warning: service web: look out"} in told
+    for mode in ("quiet", "plain"):
+        assert program("down").code == 0
+        result = program("--driver", "memory", "--progress", mode, "up", "-d", plain=False)
+        assert result.err.count("zun-compose: warning: service web: look out\n") == 1
+        assert "never told" not in result.err
+    assert logging.getLogger("zun_compose").handlers == []
 
 
 def test_version(program: Program) -> None:

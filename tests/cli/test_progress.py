@@ -240,6 +240,16 @@ def test_a_terminal_without_work_loads_no_rich(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "done in 0.00s\n"
 
 
+def test_a_warning_is_printed_above_live_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = TerminalProgress(color=False)
+    assert not progress.warn("too early"), "with no live lines it is the caller's to print"
+    with progress:
+        progress(event(Planned(steps=1, services=("web",))))
+        progress(event(STARTED))
+        assert progress.warn("look out")
+    assert capsys.readouterr().err.count("warning: look out") == 1
+
+
 def test_auto_is_plain_where_there_is_no_terminal() -> None:
     assert isinstance(renderer(ProgressMode.AUTO), PlainProgress)
     assert isinstance(renderer(ProgressMode.TTY), TerminalProgress)

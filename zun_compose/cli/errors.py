@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from typing import TextIO
 
 import click
 
-from zun_compose.errors import SpecError, ZunComposeError
+from zun_compose.errors import SpecError, UsageError, ZunComposeError
 
 PROGRAM = "zun-compose"
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 TRACEBACK = "ZUN_COMPOSE_TRACEBACK"
+# How a write to what is open already fails; what we open ourselves is named in its error.
+_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 def exit_code(error: BaseException) -> int:
@@ -27,17 +31,31 @@ def exit_code(error: BaseException) -> int:
     return FAILED
 
 
+def explained(error: OSError) -> BaseException:
+    """Return what a user can do something about in place of an error of the system, if it is known."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    try:
+        os.getcwd()
+    except OSError:
+        return UsageError("the current folder does not exist any more")
+    if error.filename is None and error.errno in _WRITING:
+        silence(sys.stdout)
+        return ZunComposeError(f"the output cannot be written: {error.strerror}")
+    return error
+
+
 def report(error: BaseException, *, as_json: bool = False) -> int:
     """Say on stderr what went wrong, for people or as one JSON object, and return the exit code."""
     if isinstance(error, BrokenPipeError):
         # Whoever read us has gone: there is nobody to tell, and the interpreter must not try again at exit.
-        _silence(sys.stdout.fileno())
+        silence(sys.stdout)
         return FAILED
     for line in [_object(error)] if as_json else _lines(error):
         try:
             click.echo(line, err=True)
-        except BrokenPipeError:
-            _silence(sys.stderr.fileno())
+        except OSError:
+            silence(sys.stderr)
             break
     if not isinstance(error, ZunComposeError | click.ClickException | click.Abort | KeyboardInterrupt):
         _traceback(error)
@@ -97,7 +115,8 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
-def _silence(descriptor: int) -> None:
+def silence(stream: TextIO) -> None:
+    """Lead a stream that cannot be written to nowhere, with all that it still holds back."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

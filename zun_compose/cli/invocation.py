@@ -15,6 +15,7 @@ from zun_compose.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
     from zun_compose.cli.progress import Tracking
+    from zun_compose.cli.logged import Warnings
     from zun_compose.engine import Engine
     from zun_compose.model import Condition, Stack
     from zun_compose.parse import Loaded
@@ -30,12 +31,17 @@ class Invocation:
         self.command = command
         self._choice: Choice | None = None
         self._engine: Engine | None = None
+        self._progress: Tracking | None = None
+        self._warnings: Warnings | None = None
 
     def close(self) -> None:
         """Let go of the engine."""
         if self._choice is not None:
             self._choice.driver.close()
             self._choice = None
+        if self._warnings is not None:
+            self._warnings.close()
+            self._warnings = None
 
     # What the file declares
 
@@ -121,8 +127,11 @@ class Invocation:
     def choice(self, stack: str, *, announce: bool = False) -> Choice:
         """Choose and reach the engine once; `announce` says on stderr how it was chosen."""
         if self._choice is None:
+            from zun_compose.cli.logged import Warnings
             from zun_compose.selection import choose
 
+            if self._warnings is None:
+                self._warnings = Warnings(self.warn)
             self._choice = choose(
                 self.settings.driver,
                 self.settings.host,
@@ -161,7 +170,13 @@ class Invocation:
         mode = self.settings.progress
         if not live and mode in (ProgressMode.AUTO, ProgressMode.TTY):
             mode = ProgressMode.PLAIN
-        return renderer(mode, color=self.settings.color)
+        self._progress = renderer(mode, color=self.settings.color)
+        return self._progress
+
+    def warn(self, text: str) -> None:
+        """Warn on stderr, in the form of the progress that is shown."""
+        if self._progress is None or not self._progress.warn(text):
+            self.say(f"warning: {text}")
 
     def say(self, text: str) -> None:
         """Say something on stderr that is neither result nor error."""
@@ -172,7 +187,7 @@ class Invocation:
             from zun_compose.cli.progress.lines import said
 
             line = said(line)
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             click.echo(line, err=True)
 
     def colored(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from zun_compose import __version__
-from zun_compose.cli.errors import FAILED, INTERRUPTED, PROGRAM, report
+from zun_compose.cli.errors import FAILED, INTERRUPTED, PROGRAM, explained, report, silence
 from zun_compose.cli.lazy import Entry, LazyGroup
 from zun_compose.cli.settings import settings
 from zun_compose.errors import ZunComposeError
@@ -148,6 +148,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except (ZunComposeError, click.ClickException, click.Abort, KeyboardInterrupt) as error:
         return _failed(error, arguments)
+    except OSError as error:
+        return _failed(explained(error), arguments)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
         return _failed(error, arguments)
     return result if isinstance(result, int) else 0
@@ -156,6 +158,7 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Be the `zun-compose` program."""
     signal.signal(signal.SIGTERM, _terminated)
+    _open_streams()
     # Starting is mostly imports, whose many lasting objects the collector would go through again and again.
     gc.set_threshold(100_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
@@ -167,12 +170,37 @@ def main() -> None:
     except KeyboardInterrupt:
         # The second one, while we were telling of the first.
         code = INTERRUPTED
+    _drop_unheard()
     if code == INTERRUPTED:
         # sys.exit would wait for threads that sit in engine calls: the user asked to leave.
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Put nothingness in the place of standard streams that we were started without.
+
+    Otherwise the first file or connection that is opened would be taken for one of them.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is not None:
+            continue
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != number:
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+        setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _drop_unheard() -> None:
+    """Give up what a standard stream does not take, which the interpreter would try once more at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            silence(stream)
 
 
 def _failed(error: BaseException, arguments: Sequence[str]) -> int:

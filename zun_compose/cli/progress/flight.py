@@ -42,6 +42,10 @@ class Tracking:
         """Say something that is no event; safe in a signal handler."""
         shout(text)
 
+    def warn(self, text: str) -> bool:
+        """Show a warning that is no event where a plain line would break the screen; False if none would."""
+        return False
+
     def close(self) -> None:
         """Leave the terminal as it was found."""
 

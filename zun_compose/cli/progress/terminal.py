@@ -63,6 +63,13 @@ class TerminalProgress(Tracking):
         if self._live is None:
             shout(text)
 
+    def warn(self, text: str) -> bool:
+        """Print it above the live lines, if there are any."""
+        if self._live is None:
+            return False
+        self._print(f"warning: {text}")
+        return True
+
     def close(self) -> None:
         """Leave the last state on the screen."""
         self._end()
