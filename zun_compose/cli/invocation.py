@@ -14,8 +14,8 @@ from zun_compose.cli.settings import ProgressMode, Settings
 from zun_compose.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
-    from zun_compose.cli.progress import Tracking
     from zun_compose.cli.logged import Warnings
+    from zun_compose.cli.progress import Tracking
     from zun_compose.engine import Engine
     from zun_compose.model import Condition, Stack
     from zun_compose.parse import Loaded
