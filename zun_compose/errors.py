@@ -95,9 +95,17 @@ class StateError(ZunComposeError):
 
 
 class DriverError(ZunComposeError):
-    """The engine refused or failed. Drivers raise only subclasses of this."""
+    """The engine refused or failed. Drivers raise only subclasses of this.
+
+    `reason` is the engine's word alone, for whoever says by himself what was tried; the message if it
+    has no such part.
+    """
 
     code = "driver"
+
+    def __init__(self, message: str = "", *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class NotFound(DriverError):

@@ -49,11 +49,11 @@ def test_an_engine_behind_ssh_does_all_that_a_local_one_does(bench: Bench, carri
     heard: list[Hint] = []
     subscription = driver.events(bench.stack, heard.append)
     beyond = Bench("ssh://", driver, bench.stack)
-    container = beyond.running("sh", "-c", "echo hello; exit 3")
+    container = beyond.running("sh", "-c", "echo hello; exit 3", asked={"network_mode": "none"})
     assert driver.wait(container, 30) == 3
     assert [line.text for line in driver.logs(container)] == ["hello"]
     until(lambda: [hint.exit_code for hint in heard if hint.action == "die"] == [3])
-    running = beyond.running(name="second")
+    running = beyond.running(name="second", asked={"network_mode": "none"})
     assert driver.execute(running, ["echo", "there"], timeout=10).output.strip() in ("there", b"there")
     driver.kill(running, "KILL")
     until(lambda: driver.inspect(running).state is State.EXITED)

@@ -12,7 +12,7 @@ from typing import Any
 
 from zun_compose.container import ContainerSpec, FileContent, Observed, State
 from zun_compose.drivers.docker import create, observe
-from zun_compose.drivers.docker.wire import Part, project_filter, quoted
+from zun_compose.drivers.docker.wire import Part, project_filter, quoted, short
 from zun_compose.errors import Conflict, DriverError, DriverTimeout, NotFound, Rejected, Unsupported
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Containers(Part):
     def start(self, container: str) -> None:
         """Start it; a running one is left alone."""
         self._wire.call(
-            "POST", f"/containers/{quoted(container)}/start", doing=f'start container "{container}"'
+            "POST", f"/containers/{quoted(container)}/start", doing=f'start container "{short(container)}"'
         )
 
     def inspect(self, container: str) -> Observed:
@@ -109,7 +109,7 @@ class Containers(Part):
 
     def _raw(self, container: str) -> dict[str, Any]:
         reply: dict[str, Any] = self._wire.json(
-            "GET", f"/containers/{quoted(container)}/json", doing=f'inspect container "{container}"'
+            "GET", f"/containers/{quoted(container)}/json", doing=f'inspect container "{short(container)}"'
         )
         return reply
 
@@ -125,7 +125,7 @@ class Containers(Part):
 
     def stop(self, container: str, grace: float | None = None) -> None:
         """Stop it; the engine kills it after `grace` seconds."""
-        doing = f'stop container "{container}"'
+        doing = f'stop container "{short(container)}"'
         parameters = {} if grace is None else {"t": create.whole_seconds(grace)}
         patience = self._wire.timeout + (grace or 0)
         try:
@@ -155,7 +155,7 @@ class Containers(Part):
             self._wire.call(
                 "DELETE",
                 f"/containers/{quoted(container)}",
-                doing=f'remove container "{container}"',
+                doing=f'remove container "{short(container)}"',
                 parameters={"force": int(force), "v": int(volumes)},
             )
         except NotFound:
@@ -171,7 +171,7 @@ class Containers(Part):
             self._wire.json(
                 "POST",
                 f"/containers/{quoted(container)}/wait",
-                doing=f'wait for the removal of container "{container}"',
+                doing=f'wait for the removal of container "{short(container)}"',
                 parameters={"condition": "removed"},
             )
 
@@ -180,7 +180,7 @@ class Containers(Part):
         self._wire.call(
             "POST",
             f"/containers/{quoted(container)}/kill",
-            doing=f'send {signal} to container "{container}"',
+            doing=f'send {signal} to container "{short(container)}"',
             parameters={"signal": signal},
         )
 
@@ -193,7 +193,7 @@ class Containers(Part):
         self._switch(container, "unpause", State.RUNNING)
 
     def _switch(self, container: str, verb: str, goal: State) -> None:
-        doing = f'{verb} container "{container}"'
+        doing = f'{verb} container "{short(container)}"'
         try:
             self._wire.call("POST", f"/containers/{quoted(container)}/{verb}", doing=doing)
         except (Conflict, Rejected) as error:
@@ -206,13 +206,13 @@ class Containers(Part):
         self._wire.call(
             "POST",
             f"/containers/{quoted(container)}/rename",
-            doing=f'rename container "{container}" to "{name}"',
+            doing=f'rename container "{short(container)}" to "{name}"',
             parameters={"name": name},
         )
 
     def wait(self, container: str, timeout: float | None = None) -> int:
         """Block until it does not run and will not be restarted; returns its exit code."""
-        doing = f'wait for container "{container}"'
+        doing = f'wait for container "{short(container)}"'
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             left = None if until is None else max(until - time.monotonic(), 0.001)

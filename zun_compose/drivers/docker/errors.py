@@ -27,6 +27,8 @@ from zun_compose.errors import (
 )
 
 LONGEST = 400
+# An engine names containers by their whole id; images keep theirs, after "sha256:".
+_ID = re.compile(r"(?<![0-9a-f:])([0-9a-f]{12})[0-9a-f]{52}(?![0-9a-f])")
 
 _BY_STATUS: dict[int, type[DriverError]] = {
     404: NotFound,
@@ -84,12 +86,14 @@ def translated(doing: str, hide: Collection[str] = ()) -> Iterator[None]:
 def failure(error: Exception, doing: str, hide: Collection[str] = ()) -> DriverError:
     """Return the DriverError that says what `error` means."""
     kind, words = _judge(error)
-    return kind(f"cannot {doing}: {tidy(words, hide)}")
+    reason = tidy(words, hide)
+    return kind(f"cannot {doing}: {reason}", reason=reason)
 
 
 def from_words(words: str, doing: str, hide: Collection[str] = ()) -> DriverError:
     """Return the error for an explanation that came inside a stream, without a status."""
-    return _by_words(words, Rejected)(f"cannot {doing}: {tidy(words, hide)}")
+    reason = tidy(words, hide)
+    return _by_words(words, Rejected)(f"cannot {doing}: {reason}", reason=reason)
 
 
 def tidy(words: str, hide: Collection[str] = ()) -> str:
@@ -97,6 +101,7 @@ def tidy(words: str, hide: Collection[str] = ()) -> str:
     for value in sorted((v for v in hide if len(v) > 2), key=len, reverse=True):
         words = words.replace(value, "***")
     line = " ".join(words.split()).removeprefix("Conflict. ").rstrip(".")
+    line = _ID.sub(r"\1", line)
     if len(line) > 1 and line[0].isupper() and not line[1].isupper():
         line = line[0].lower() + line[1:]
     if len(line) > LONGEST:

@@ -9,7 +9,7 @@ from zun_compose.container import ExecResult
 from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.errors import translated
 from zun_compose.drivers.docker.logs import Frames
-from zun_compose.drivers.docker.wire import Part, quoted
+from zun_compose.drivers.docker.wire import Part, quoted, short
 from zun_compose.errors import DriverTimeout
 
 OUTPUT = 64 * 1024
@@ -32,7 +32,7 @@ class Commands(Part):
     ) -> ExecResult:
         """Run to the end; keeps the first 64 KiB of output."""
         until = time.monotonic() + timeout
-        doing = f'run a command in container "{container}"'
+        doing = f'run a command in container "{short(container)}"'
         hide = [value for value in (environment or {}).values() if value]
         reply = self._wire.json(
             "POST",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from zun_compose.container import LogLine
 from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.errors import translated
-from zun_compose.drivers.docker.wire import Part, quoted
+from zun_compose.drivers.docker.wire import Part, quoted, short
 
 HEADER = 8
 STREAMS = {0: "stdout", 1: "stdout", 2: "stderr"}
@@ -142,7 +142,7 @@ class Logs(Part):
         timestamps: bool = False,
     ) -> Iterator[LogLine]:
         """Lines in order; the iterator's `close` may be called from another thread."""
-        doing = f'read the logs of container "{container}"'
+        doing = f'read the logs of container "{short(container)}"'
         path = f"/containers/{quoted(container)}"
         parameters: dict[str, str | int] = {
             "stdout": 1,

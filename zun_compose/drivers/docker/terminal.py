@@ -9,7 +9,7 @@ from zun_compose.driver import Session
 from zun_compose.drivers.docker.containers import Containers
 from zun_compose.drivers.docker.execute import PAUSE, exec_body
 from zun_compose.drivers.docker.pump import Pump
-from zun_compose.drivers.docker.wire import Part, quoted
+from zun_compose.drivers.docker.wire import Part, quoted, short
 from zun_compose.errors import DriverError
 
 # how long an exec may take to admit its end after its streams closed; one that was detached from never does
@@ -21,7 +21,7 @@ class Terminals(Part):
 
     def execute_attached(self, container: str, command: Sequence[str], session: Session) -> int:
         """Run a command with our streams joined to it; 0 at once if detached."""
-        doing = f'run a command in container "{container}"'
+        doing = f'run a command in container "{short(container)}"'
         hide = [value for value in session.environment.values() if value]
         body = exec_body(
             command,
@@ -61,7 +61,7 @@ class Terminals(Part):
         if session.detach:
             Containers(self._wire).start(container)
             return 0
-        doing = f'attach to container "{container}"'
+        doing = f'attach to container "{short(container)}"'
         path = f"/containers/{quoted(container)}"
         seen = self._wire.json("GET", f"{path}/json", doing=doing)
         # how its streams are framed was decided when it was made, whatever is wanted now

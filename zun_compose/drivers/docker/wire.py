@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Any
@@ -20,6 +21,7 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 # a stream's connection is cut by whoever closes it, so it must never go back into the pool, where
 # another thread's call might have it by then
 ALONE = {"Connection": "close"}
+_ID = re.compile(r"[0-9a-f]{64}")
 
 
 def project_filter(stack: str, **more: list[str]) -> str:
@@ -127,6 +129,11 @@ class Part:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+
+
+def short(container: str) -> str:
+    """Return what people call a container by: its name, or the first twelve digits of its id."""
+    return container[:12] if _ID.fullmatch(container) else container
 
 
 def quoted(name: str) -> str:

@@ -11,6 +11,7 @@ import urllib3.exceptions
 from docker.errors import APIError, DockerException
 
 from zun_compose.drivers.docker.errors import from_words, tidy, translated
+from zun_compose.drivers.docker.wire import short
 from zun_compose.errors import (
     Conflict,
     DriverError,
@@ -99,6 +100,17 @@ def test_our_own_errors_pass() -> None:
     with pytest.raises(NotFound) as caught, translated("do it"):
         raise own
     assert caught.value is own
+
+
+def test_containers_go_by_short_ids_and_the_reason_stands_alone() -> None:
+    long = "0123456789ab" + "c" * 52
+    error = _raised(_reply(409, f"container {long} is not running"))
+    assert error.reason == "container 0123456789ab is not running"
+    assert str(error) == f'cannot start container "x": {error.reason}'
+    digest = f"no such image: sha256:{'a' * 64}"
+    assert _raised(_reply(404, digest)).reason == digest
+    assert (short(long), short("shop-web-1")) == ("0123456789ab", "shop-web-1")
+    assert NotFound("plain").reason == "plain"
 
 
 def test_bugs_pass_untouched() -> None:
