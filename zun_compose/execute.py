@@ -383,7 +383,7 @@ def _carry_out(launch: Launch, hands: Hands, shell: Shell) -> Input:
     try:
         hands.carry_out(launch)
     except DriverError as error:
-        return Broke(launch.step.id, str(error), error.code, error.retryable)
+        return Broke(launch.step.id, error.reason, error.code, error.retryable)
     return Succeeded(launch.step.id, shell.now() - began)
 
 
