@@ -223,7 +223,7 @@ class _Builder:
             if self.containers.freed
             else (*self.steps, *self.containers.last),
             fleet=self.fleet,
-            warnings=(*self.stack.warnings, *self.warnings),
+            warnings=tuple(self.warnings),
         )
 
     def _networks_once_free(self) -> tuple[Step, ...]:
