@@ -16,6 +16,7 @@ LOCKED := pyproject.toml constraints.txt scripts/venv
 
 bench: install  ## time against docker compose on the same daemon; RUNS=5 SCENARIOS="p2 chain" narrow it
 	bench/peer
+	tests/engines/provision
 	scripts/with-docker $(BIN)/python -m bench.run --runs $(RUNS) $(SCENARIOS)
 
 check: install  ## all that needs no engine and runs no test: ruff, mypy, import-linter

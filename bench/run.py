@@ -16,6 +16,8 @@ from bench.contenders import ROOT, Failed, contenders
 from bench.results import save
 from bench.scenarios import SCENARIOS
 from bench.session import Session
+from tests.engines import busybox
+from tests.engines.dockerd import DEFAULT
 
 
 def circumstances(session: Session) -> str:
@@ -47,6 +49,11 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.scenarios) - set(SCENARIOS):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
+    try:
+        # The scenarios run busybox; a fresh engine has none, and there may be no registry.
+        busybox.ensure(os.environ.get("DOCKER_HOST") or DEFAULT)
+    except (OSError, LookupError) as error:
+        parser.error(f"no image busybox:latest: {error}")
     ours, peer = contenders()
     session = Session(ours=ours, peer=peer, engine=docker.from_env(timeout=120), runs=options.runs)
     missed = 0
