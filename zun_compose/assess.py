@@ -219,13 +219,3 @@ def _container_status(service: Service, one: Seen, ready: Mapping[str, ReadyReco
 def _declared(stack: Stack | None, observed: Observed) -> Service:
     service = stack.services.get(observed.service) if stack is not None else None
     return service or Service(name=observed.service)
-
-
-def condition_of(word: Readiness) -> Condition | None:
-    """Return the condition that a readiness word stands for, where there is one."""
-    return {
-        Readiness.READY: Condition.READY,
-        Readiness.COMPLETED: Condition.COMPLETED_SUCCESSFULLY,
-        Readiness.HEALTHY: Condition.HEALTHY,
-        Readiness.LISTENING: Condition.LISTENING,
-    }.get(word)

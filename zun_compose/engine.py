@@ -41,8 +41,8 @@ from zun_compose.model import Condition, Service, Stack
 from zun_compose.observation import observe, planned
 from zun_compose.operation import Operation, Outcome, Sink
 from zun_compose.options import DownOptions, LogOptions, RunOptions, UpOptions
-from zun_compose.plan.edges import gates_of
-from zun_compose.plan.steps import Gate, Plan, Step, Verb
+from zun_compose.plan.edges import gates_of, wait_step
+from zun_compose.plan.steps import Gate, Plan
 from zun_compose.plan.up import plan_up
 from zun_compose.plan.world import World
 
@@ -292,11 +292,7 @@ class Engine:
             if condition is Condition.READY and stack.services[name].job:
                 wanted = Condition.COMPLETED_SUCCESSFULLY
             gate = Gate(dependent="", dependency=name, condition=wanted, timeout=timeout)
-            cause = f"until {wanted.value.removeprefix('service_')}"
-            step = Step(
-                id=f"wait {name}", verb=Verb.WAIT, subject=name, service=name, cause=cause, gates=(gate,)
-            )
-            steps.append(step)
+            steps.append(wait_step(gate))
         fleet = {
             name: tuple(replace(member, runs=True) for member in members)
             for name, members in existing.fleet.items()

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from zun_compose.container import Observed, State
+from zun_compose.container import Observed
 from zun_compose.errors import Fault, SpecError
 from zun_compose.labels import DEPENDS_ON
 from zun_compose.model import Stack
 from zun_compose.options import DownOptions, RemoveImages
+from zun_compose.plan.containers import UP
 from zun_compose.plan.divergence import image_of
 from zun_compose.plan.edges import refuse_other_folder
 from zun_compose.plan.steps import Plan, Step, Verb
 from zun_compose.plan.world import World
-
-STOPPABLE = (State.RUNNING, State.PAUSED, State.RESTARTING)
 
 
 def plan_down(name: str, stack: Stack | None, world: World, options: DownOptions) -> Plan:
@@ -133,7 +132,7 @@ def _identity(verb: Verb, seen: Observed) -> str:
 def _container_steps(seen: Observed, after: tuple[str, ...], options: DownOptions) -> list[Step]:
     steps = []
     needs: tuple[str, ...] = ()
-    if seen.state in STOPPABLE:
+    if seen.state in UP:
         stop = Step(
             id=_identity(Verb.STOP, seen),
             verb=Verb.STOP,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from zun_compose.errors import Fault, SpecError
 from zun_compose.labels import CONFIG_FILES, WORKING_DIR
 from zun_compose.model import Condition, RestartName, Service, Stack
-from zun_compose.plan.steps import Gate
+from zun_compose.plan.steps import Gate, Step, Verb
 from zun_compose.plan.world import World
 
 
@@ -46,6 +46,19 @@ def wait_gate(stack: Stack, service: Service) -> Gate:
         any_end = asked == {Condition.COMPLETED}
         condition = Condition.COMPLETED if any_end else Condition.COMPLETED_SUCCESSFULLY
     return Gate(dependent="", dependency=service.name, condition=condition)
+
+
+def wait_step(gate: Gate) -> Step:
+    """Return the step that waits for one gate and does nothing else."""
+    what = gate.condition.value.removeprefix("service_")
+    return Step(
+        id=f"wait {gate.dependency} {what}",
+        verb=Verb.WAIT,
+        subject=gate.dependency,
+        service=None if gate.external else gate.dependency,
+        cause=f"until {what}",
+        gates=(gate,),
+    )
 
 
 def scaled(stack: Stack, scale: Mapping[str, int]) -> Stack:

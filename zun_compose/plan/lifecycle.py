@@ -8,8 +8,15 @@ from zun_compose import graph
 from zun_compose.container import Observed, State
 from zun_compose.errors import Fault, SpecError
 from zun_compose.model import Stack
-from zun_compose.plan.down import STOPPABLE, refuse_unseen
-from zun_compose.plan.edges import gates_of, refuse_impossible_gates, refuse_other_folder, wait_gate
+from zun_compose.plan.containers import UP
+from zun_compose.plan.down import refuse_unseen
+from zun_compose.plan.edges import (
+    gates_of,
+    refuse_impossible_gates,
+    refuse_other_folder,
+    wait_gate,
+    wait_step,
+)
 from zun_compose.plan.steps import Gate, Member, Plan, Step, Verb
 from zun_compose.plan.world import World
 
@@ -27,24 +34,13 @@ def plan_start(stack: Stack, world: World, services: Sequence[str] = (), *, wait
     for name in (name for name in graph.order(stack) if name in within):
         service = stack.services[name]
         for seen in _containers(world, name):
-            if seen.state in STOPPABLE:
+            if seen.state in UP:
                 continue
             if service.job and service.once and seen.state is State.EXITED and seen.exit_code == 0:
                 continue
             steps.append(_start(seen, "asked to start", gates_of(service, within), ()))
     if wait:
-        for name in named:
-            gate = wait_gate(stack, stack.services[name])
-            what = gate.condition.value.removeprefix("service_")
-            step = Step(
-                id=f"wait {name} {what}",
-                verb=Verb.WAIT,
-                subject=name,
-                service=name,
-                cause=f"until {what}",
-                gates=(gate,),
-            )
-            steps.append(step)
+        steps += [wait_step(wait_gate(stack, stack.services[name])) for name in named]
     return Plan(stack=stack.name, steps=tuple(steps), fleet=_fleet(stack, world, steps))
 
 
@@ -55,9 +51,7 @@ def plan_stop(
     _refuse_strangers(stack, world, services)
     chosen = set(services)
     running = [
-        seen
-        for seen in world.containers
-        if seen.state in STOPPABLE and (not chosen or seen.service in chosen)
+        seen for seen in world.containers if seen.state in UP and (not chosen or seen.service in chosen)
     ]
     return Plan(stack=name, steps=tuple(_stops(stack, running, "asked to stop", grace)))
 
@@ -80,7 +74,7 @@ def plan_restart(
                 named.add(name)
     refuse_impossible_gates(stack, named)
     chosen = [seen for seen in world.containers if seen.service in named and not seen.oneoff]
-    running = [seen for seen in chosen if seen.state in STOPPABLE]
+    running = [seen for seen in chosen if seen.state in UP]
     steps = _stops(stack, running, "asked to restart", grace)
     stops: dict[str, list[str]] = {}
     for step in steps:
@@ -107,10 +101,10 @@ def plan_remove(
     """Plan `rm`: stopped containers of these services, with `stop` the running ones too."""
     _refuse_strangers(stack, world, services)
     chosen = [seen for seen in world.containers if not services or seen.service in services]
-    steps = _stops(stack, [seen for seen in chosen if seen.state in STOPPABLE], "asked to remove", None)
+    steps = _stops(stack, [seen for seen in chosen if seen.state in UP], "asked to remove", None)
     if not stop:
         steps = []
-        chosen = [seen for seen in chosen if seen.state not in STOPPABLE]
+        chosen = [seen for seen in chosen if seen.state not in UP]
     stopped = {step.handle: step.id for step in steps}
     for seen in chosen:
         needs = (stopped[seen.id],) if seen.id in stopped else ()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from zun_compose.plan.steps import Plan, Step, Verb
+
+_BACK = "rolls back"
 
 
 def plan_discard(plan: Plan, done: Collection[Step]) -> Plan:
@@ -30,7 +33,7 @@ def plan_stop_started(plan: Plan, done: Collection[Step]) -> Plan:
     steps: list[Step] = []
     for step in reversed([step for step in done if step.verb is Verb.START]):
         after = (steps[-1].id,) if steps else ()
-        steps.append(_stop(step, "up failed", after))
+        steps.append(_counter(step, Verb.STOP, "up failed", after))
     return Plan(stack=plan.stack, steps=tuple(steps))
 
 
@@ -47,68 +50,34 @@ def plan_rollback(plan: Plan, done: Iterable[Step]) -> Plan:
 def _undo(step: Step, after: tuple[str, ...]) -> Step | None:
     match step.verb:
         case Verb.START:
-            return _stop(step, "rolls back", after)
+            return _counter(step, Verb.STOP, _BACK, after)
         case Verb.CREATE:
-            return _remove(step, "rolls back", after)
+            return _remove(step, _BACK, after)
         case Verb.STOP:
-            return Step(
-                id=f"undo {step.id}",
-                verb=Verb.START,
-                subject=step.subject,
-                cause="rolls back",
-                service=step.service,
-                number=step.number,
-                handle=step.handle,
-                after=after,
-            )
+            return _counter(step, Verb.START, _BACK, after)
         case Verb.RENAME:
-            return Step(
-                id=f"undo {step.id}",
-                verb=Verb.RENAME,
-                subject=step.name,
-                cause="rolls back",
-                service=step.service,
-                number=step.number,
-                handle=step.handle,
-                name=step.subject,
-                after=after,
-            )
+            undo = _counter(step, Verb.RENAME, _BACK, after)
+            return replace(undo, subject=step.name, name=step.subject)
         case Verb.CREATE_NETWORK:
-            return Step(
-                id=f"undo {step.id}",
-                verb=Verb.REMOVE_NETWORK,
-                subject=step.subject,
-                cause="rolls back",
-                handle=step.subject,
-                after=after,
-                optional=True,
-            )
+            undo = _counter(step, Verb.REMOVE_NETWORK, _BACK, after)
+            return replace(undo, handle=step.subject, optional=True)
         case _:
             return None
 
 
-def _stop(step: Step, cause: str, after: tuple[str, ...]) -> Step:
-    return Step(
-        id=f"undo {step.id}",
-        verb=Verb.STOP,
-        subject=step.subject,
-        cause=cause,
-        service=step.service,
-        number=step.number,
-        handle=step.handle,
-        after=after,
-    )
-
-
 def _remove(step: Step, cause: str, after: tuple[str, ...] = ()) -> Step:
+    return replace(_counter(step, Verb.REMOVE, cause, after), volumes=True)
+
+
+def _counter(step: Step, verb: Verb, cause: str, after: tuple[str, ...]) -> Step:
+    """Return a step on what `step` was about."""
     return Step(
         id=f"undo {step.id}",
-        verb=Verb.REMOVE,
+        verb=verb,
         subject=step.subject,
         cause=cause,
         service=step.service,
         number=step.number,
         handle=step.handle,
         after=after,
-        volumes=True,
     )

@@ -27,6 +27,7 @@ from zun_compose.plan.edges import (
     refuse_uncarried,
     scaled,
     wait_gate,
+    wait_step,
 )
 from zun_compose.plan.resources import (
     changed_networks,
@@ -193,24 +194,12 @@ class _Builder:
 
     def waits(self, edges: Sequence[Dependency]) -> None:
         """Add what `--wait` asks, and the edges of a one-off container."""
-        gates: list[tuple[str, Gate]] = []
+        gates: list[Gate] = []
         if self.options.wait:
-            waited = [service for service in self.targets if service.replicas]
-            gates = [(service.name, wait_gate(self.stack, service)) for service in waited]
+            gates = [wait_gate(self.stack, service) for service in self.targets if service.replicas]
         if edges:
-            oneoff = Service(name="run", dependencies=tuple(edges))
-            gates += [(gate.dependency, gate) for gate in gates_of(oneoff, self.within)]
-        for name, gate in gates:
-            what = gate.condition.value.removeprefix("service_")
-            step = Step(
-                id=f"wait {name} {what}",
-                verb=Verb.WAIT,
-                subject=name,
-                service=None if gate.external else name,
-                cause=f"until {what}",
-                gates=(gate,),
-            )
-            self.steps.append(step)
+            gates += gates_of(Service(name="run", dependencies=tuple(edges)), self.within)
+        self.steps += [wait_step(gate) for gate in gates]
 
     def plan(self) -> Plan:
         """Put it together."""
