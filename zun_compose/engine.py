@@ -16,7 +16,6 @@ containers became ready). It never prints, reads the command line or handles sig
 from __future__ import annotations
 
 import contextlib
-import difflib
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
@@ -30,10 +29,8 @@ from zun_compose.driver import Driver, EventSource, Session, Signals, Subscripti
 from zun_compose.errors import (
     Cancelled,
     Conflict,
-    Fault,
     NotFound,
     OperationError,
-    SpecError,
     StateError,
     Unsupported,
 )
@@ -41,7 +38,7 @@ from zun_compose.model import Condition, Service, Stack
 from zun_compose.observation import observe, planned
 from zun_compose.operation import Operation, Outcome, Sink
 from zun_compose.options import DownOptions, LogOptions, RunOptions, UpOptions
-from zun_compose.plan.edges import gates_of, wait_step
+from zun_compose.plan.edges import gates_of, refuse_unknown, wait_step
 from zun_compose.plan.steps import Gate, Plan
 from zun_compose.plan.up import plan_up
 from zun_compose.plan.world import World
@@ -97,7 +94,7 @@ class Engine:
         """Return every edge of these services as it stands, with the last log lines behind those not open."""
         from zun_compose.assess import gate_status, witness
 
-        _known(stack, services)
+        refuse_unknown(stack, services)
         seen, _ = self._look(stack)
         by_service: dict[str, list[Seen]] = {}
         for one in seen:
@@ -185,7 +182,7 @@ class Engine:
         operation = self._operation(sink, cancel)
         declared = _stack(stack)
         if declared is not None:
-            _known(declared, services)
+            refuse_unknown(declared, services)
         with operation.locked(_name(stack)):
             world = observe(self.driver, _name(stack))
             plan = plan_stop(_name(stack), declared, world, services, grace=timeout)
@@ -225,7 +222,7 @@ class Engine:
             raise Unsupported(f"the {driver.name} driver sends no signals")
         declared = _stack(stack)
         if declared is not None:
-            _known(declared, services)
+            refuse_unknown(declared, services)
         running = [
             seen
             for seen in driver.list(_name(stack))
@@ -261,7 +258,7 @@ class Engine:
 
         declared = _stack(stack)
         if declared is not None:
-            _known(declared, services)
+            refuse_unknown(declared, services)
         world = observe(self.driver, _name(stack))
         return plan_remove(_name(stack), declared, world, services, stop=stop, volumes=volumes)
 
@@ -280,7 +277,7 @@ class Engine:
         """Wait until a condition holds for running services; OperationError when never or too late."""
         from zun_compose.plan.lifecycle import plan_start
 
-        _known(stack, services)
+        refuse_unknown(stack, services)
         operation = self._operation(sink, cancel)
         world = observe(self.driver, stack)
         named = tuple(services) or tuple(stack.services)
@@ -316,7 +313,7 @@ class Engine:
             raise Unsupported(f"the {driver.name} driver cannot wait")
         declared = _stack(stack)
         if declared is not None:
-            _known(declared, services)
+            refuse_unknown(declared, services)
         found: dict[str, int] = {}
         for seen in driver.list(_name(stack)):
             if not seen.oneoff and (not services or seen.service in services):
@@ -432,19 +429,8 @@ def _stack(stack: Stack | str) -> Stack | None:
     return None if isinstance(stack, str) else stack
 
 
-def _known(stack: Stack, services: Sequence[str]) -> None:
-    faults = []
-    for name in services:
-        if name not in stack.services:
-            near = difflib.get_close_matches(name, stack.services, 1)
-            hint = f'did you mean "{near[0]}"?' if near else ""
-            faults.append(Fault(code="spec.unknown_service", what=f'no such service: "{name}"', hint=hint))
-    if faults:
-        raise SpecError(faults)
-
-
 def _has_containers(stack: Stack, world: World, services: Sequence[str]) -> None:
-    _known(stack, services)
+    refuse_unknown(stack, services)
     there = {seen.service for seen in world.containers}
     named = tuple(services) or tuple(stack.services)
     missing = [name for name in named if name not in there and stack.services[name].replicas]

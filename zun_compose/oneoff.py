@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from zun_compose import labels as names
 from zun_compose.contents import Contents
 from zun_compose.driver import Session, Terminal
-from zun_compose.errors import Fault, NotFound, SpecError, Unsupported, UsageError
+from zun_compose.errors import NotFound, Unsupported, UsageError
 from zun_compose.events import Event
 from zun_compose.model import Mount, MountType, Port, Restart, Service, Stack
 from zun_compose.observation import observe
 from zun_compose.options import RunOptions, UpOptions
 from zun_compose.plan.divergence import image_of
+from zun_compose.plan.edges import refuse_unknown
 from zun_compose.spec import specify
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ def run_oneoff(
     that `up` of the dependencies raises.
     """
     driver = engine.driver
-    service = stack.services.get(name)
-    if service is None:
-        raise SpecError([Fault(code="spec.unknown_service", what=f'no such service: "{name}"')])
+    refuse_unknown(stack, [name])
+    service = stack.services[name]
     if not isinstance(driver, Terminal):
         msg = f"the {driver.name} driver has no terminals"
         raise Unsupported(msg)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 
 from zun_compose.errors import Fault, SpecError
 from zun_compose.labels import CONFIG_FILES, WORKING_DIR
@@ -87,6 +88,18 @@ def scaled(stack: Stack, scale: Mapping[str, int]) -> Stack:
 def refuse_uncarried(stack: Stack, services: Collection[str]) -> None:
     """Raise SpecError for what these services ask for and we cannot do."""
     faults = [fault for name, found in stack.uncarried.items() if name in services for fault in found]
+    if faults:
+        raise SpecError(faults)
+
+
+def refuse_unknown(stack: Stack, services: Iterable[str]) -> None:
+    """Raise SpecError for names that are no service of the stack, with near matches."""
+    faults = []
+    for name in services:
+        if name not in stack.services:
+            near = get_close_matches(name, stack.services, 1)
+            hint = f'did you mean "{near[0]}"?' if near else ""
+            faults.append(Fault(code="spec.unknown_service", what=f'no such service: "{name}"', hint=hint))
     if faults:
         raise SpecError(faults)
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from zun_compose import graph
 from zun_compose.container import Observed, State
-from zun_compose.errors import Fault, SpecError
 from zun_compose.model import Stack
 from zun_compose.plan.containers import UP
 from zun_compose.plan.down import refuse_unseen
@@ -14,6 +13,7 @@ from zun_compose.plan.edges import (
     gates_of,
     refuse_impossible_gates,
     refuse_other_folder,
+    refuse_unknown,
     wait_gate,
     wait_step,
 )
@@ -132,11 +132,7 @@ def _refuse_strangers(stack: Stack | None, world: World, services: Sequence[str]
 
 
 def _named(stack: Stack, services: Sequence[str]) -> tuple[str, ...]:
-    unknown = [name for name in services if name not in stack.services]
-    if unknown:
-        raise SpecError(
-            [Fault(code="spec.unknown_service", what=f'no such service: "{name}"') for name in unknown]
-        )
+    refuse_unknown(stack, services)
     return tuple(services) or tuple(stack.services)
 
 

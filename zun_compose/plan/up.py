@@ -8,14 +8,13 @@ dependency leaves the old one running, and a crash at any moment leaves somethin
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
 from zun_compose import graph
 from zun_compose.container import Observed
-from zun_compose.errors import Fault, SpecError
 from zun_compose.model import Dependency, MountType, Service, Stack
 from zun_compose.options import UpOptions
 from zun_compose.plan.containers import INTERRUPTED, UP, ContainerSteps
@@ -25,6 +24,7 @@ from zun_compose.plan.edges import (
     refuse_impossible_gates,
     refuse_other_folder,
     refuse_uncarried,
+    refuse_unknown,
     scaled,
     wait_gate,
     wait_step,
@@ -84,7 +84,7 @@ def _plan(
     stack: Stack, world: World, options: UpOptions, *, refresh_images: bool, oneoff: Service | None
 ) -> Plan:
     stack = scaled(stack, options.scale)
-    _refuse_unknown(stack, options.services)
+    refuse_unknown(stack, options.services)
     order = graph.order(stack)
     if oneoff is not None:
         edges = () if options.no_deps else oneoff.dependencies
@@ -257,13 +257,3 @@ class _Builder:
                 handle=network.name,
             )
             self.steps += [leave, replace(network_step(network, cause), needs=(leave.id,))]
-
-
-def _refuse_unknown(stack: Stack, services: Iterable[str]) -> None:
-    faults = [
-        Fault(code="spec.unknown_service", what=f'no such service: "{name}"')
-        for name in services
-        if name not in stack.services
-    ]
-    if faults:
-        raise SpecError(faults)
