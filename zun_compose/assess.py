@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from zun_compose.container import Health, Observed
 from zun_compose.driver import Driver, EngineInfo
@@ -25,6 +24,7 @@ from zun_compose.readiness import (
     missing_ports,
     port_groups,
 )
+from zun_compose.record import Record, replace
 from zun_compose.sighting import Answer
 from zun_compose.standing import standing
 from zun_compose.state import ReadyRecord
@@ -42,8 +42,7 @@ _RANK = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Record, kw_only=True):
     """One container with all facts of this moment."""
 
     observed: Observed

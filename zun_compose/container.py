@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from zun_compose.model import Attachment, Healthcheck, Mount, Service
+from zun_compose.record import Record, field
 
 
 class State(StrEnum):
@@ -35,8 +35,7 @@ class Health(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PortKey:
+class PortKey(Record, order=True):
     """A port inside a container."""
 
     port: int
@@ -46,8 +45,7 @@ class PortKey:
         return f"{self.port}/{self.protocol}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
+class Join(Record, kw_only=True):
     """One network a container joins: the engine's network name, all aliases, and the declared details."""
 
     network: str
@@ -55,19 +53,19 @@ class Join:
     attachment: Attachment | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileContent:
+class FileContent(Record, kw_only=True):
     """A file put into a container at creation (configs and secrets that have no host file)."""
 
+    unshown = ("content",)
+
     target: str
-    content: bytes = field(repr=False)
+    content: bytes
     uid: int = 0
     gid: int = 0
     mode: int = 0o444
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerSpec:
+class ContainerSpec(Record, kw_only=True):
     """All that a driver needs to create one container.
 
     `service` gives the process, limits and so on; the fields here are resolved and win over it:
@@ -93,8 +91,7 @@ class ContainerSpec:
     auto_remove: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Record, kw_only=True):
     """A published port as the engine reports it."""
 
     target: int
@@ -103,8 +100,7 @@ class Published:
     host_port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MountSeen:
+class MountSeen(Record, kw_only=True):
     """A mount of an existing container. `name` is the engine's volume name (type volume only)."""
 
     type: str
@@ -114,8 +110,18 @@ class MountSeen:
     anonymous: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class PathSeen(Record, kw_only=True):
+    """What lies at a path in a container; a symbolic link at its end is not followed.
+
+    `link` is where that link leads in the end, as an absolute path of the container; "" if it is none.
+    """
+
+    name: str
+    folder: bool = False
+    link: str = ""
+
+
+class Observed(Record, kw_only=True):
     """One container as a driver saw it at one moment.
 
     From `list` only a summary may be filled in: `detailed` is then False and the fields after it
@@ -157,8 +163,7 @@ class Observed:
     mounts: tuple[MountSeen, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSeen:
+class NetworkSeen(Record, kw_only=True):
     """A network as a driver saw it. `labels` tell whose it is."""
 
     id: str
@@ -168,8 +173,7 @@ class NetworkSeen:
     containers: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolumeSeen:
+class VolumeSeen(Record, kw_only=True):
     """A volume as a driver saw it."""
 
     name: str
@@ -177,8 +181,7 @@ class VolumeSeen:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSeen:
+class ImageSeen(Record, kw_only=True):
     """What an image says of itself."""
 
     id: str
@@ -189,16 +192,14 @@ class ImageSeen:
     digests: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecResult:
+class ExecResult(Record, kw_only=True):
     """End of a command run inside a container; `output` is stdout and stderr together, bounded."""
 
     exit_code: int
     output: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Record, kw_only=True):
     """One line of a container's log, without its line end; `at` is the engine's RFC 3339 time, if asked."""
 
     text: str
@@ -206,8 +207,7 @@ class LogLine:
     at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
+class Hint(Record, kw_only=True):
     """News from an engine's event stream. A hint moves the next look earlier; it is never the truth.
 
     `action` is Docker's word: create, start, die, stop, kill, destroy, oom, pause, unpause, restart,

@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from zun_compose.errors import Fault, SpecError
 from zun_compose.model import FileObject, Service, Stack
-
-LIMIT = 16 * 1024 * 1024
-"""Largest config or secret, in bytes."""
+from zun_compose.parse.disk import Disk
 
 
 class Contents:
@@ -50,13 +47,7 @@ class Contents:
 
 def _read(path: str, thing: FileObject) -> bytes:
     try:
-        file = Path(path)
-        if file.is_dir():
-            reason = "is a folder"
-        elif file.stat().st_size > LIMIT:
-            reason = f"is larger than {LIMIT // 1024 // 1024} MiB"
-        else:
-            return file.read_bytes()
+        return Disk().read(path)
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
     what = f'file "{path}" of "{thing.key}": {reason}'

@@ -7,10 +7,11 @@ having the methods (`isinstance` works on each). Core never names an implementat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from socket import socket
+from typing import IO, Protocol, runtime_checkable
 
+from zun_compose.capability import Finding, Table
 from zun_compose.container import (
     ContainerSpec,
     ExecResult,
@@ -19,18 +20,22 @@ from zun_compose.container import (
     LogLine,
     NetworkSeen,
     Observed,
+    PathSeen,
     PortKey,
     VolumeSeen,
 )
-from zun_compose.model import Build, Network, Volume
+from zun_compose.errors import Fault
+from zun_compose.model import Build, Network, Service, Stack, Volume
+from zun_compose.record import Record, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineInfo:
+class EngineInfo(Record, kw_only=True):
     """Who answered. `id` identifies the engine whatever address it was reached by.
 
     `local` is True when the engine runs on this machine, so that bind mounts mean our files and
     container pids may be ours. `runs_healthchecks` is False where no daemon runs declared checks.
+    `copies_files` is True where configs and secrets can be put in whatever the service asks for, so that
+    their owner and mode always hold: none is then mounted from our disk.
     `observes_kernel` names the runtimes whose sockets are in the kernel's tables.
     """
 
@@ -40,12 +45,12 @@ class EngineInfo:
     version: str = ""
     local: bool = True
     runs_healthchecks: bool = True
+    copies_files: bool = False
     default_runtime: str = "runc"
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullProgress:
+class PullProgress(Record, kw_only=True):
     """How far one image is; bytes, 0 where unknown."""
 
     image: str
@@ -101,6 +106,31 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Let go of connections and threads."""
+        ...
+
+
+@runtime_checkable
+class Stacks(Protocol):
+    """Engines that tell which stacks they hold."""
+
+    def everywhere(self) -> Sequence[Observed]:
+        """All containers that carry any stack's label, as `list` gives them, stack by stack."""
+        ...
+
+
+class ProcessTable(Record, kw_only=True):
+    """The processes of one container as rows under titles, both in the engine's own words."""
+
+    titles: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@runtime_checkable
+class Processes(Protocol):
+    """Engines that tell which processes run in a container."""
+
+    def processes(self, container: str) -> ProcessTable:
+        """Tell them now, with their pids on the engine's machine; one that does not run raises Conflict."""
         ...
 
 
@@ -173,6 +203,54 @@ class Images(Protocol):
         ...
 
 
+@runtime_checkable
+class ImageIds(Protocol):
+    """Engines that pull by themselves what they run, and tell which image some names mean now."""
+
+    def image_ids(self, references: Collection[str]) -> Mapping[str, str]:
+        """Return the ids of those that can be told, "" for one that does not exist; the others are left out.
+
+        Raises Conflict for a name that several images have.
+        """
+        ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """Engines that give their images away as archives."""
+
+    def save_image(self, reference: str) -> Iterator[bytes]:
+        """Yield the archive that docker save writes; NotFound for an image that is not here.
+
+        Closing the iterator ends it.
+        """
+        ...
+
+
+class Changes(Record, kw_only=True):
+    """What a plan will make and take away.
+
+    `containers` has the service of each one to be made, with the targets of the anonymous volumes that it
+    takes over; `leaving` the ids of those to be removed, `networks_leaving` the names of such networks.
+    """
+
+    stack: str
+    containers: tuple[tuple[Service, tuple[str, ...]], ...] = ()
+    leaving: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
+    networks_leaving: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """Engines that tell beforehand what they would refuse: quotas, and names of things that must be there."""
+
+    def objections(self, changes: Changes) -> Sequence[Fault]:
+        """Return what stands in the way; what cannot be found out is left out, so none is no promise."""
+        ...
+
+
 class Subscription(Protocol):
     """A running event stream."""
 
@@ -239,13 +317,14 @@ class ExecProbe(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Record, kw_only=True):
     """How an interactive or attached command is to run. Streams are file descriptors of ours."""
+
+    unshown = ("environment",)
 
     tty: bool = False
     stdin: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     working_dir: str | None = None
     privileged: bool = False
@@ -283,6 +362,27 @@ class Signals(Protocol):
 
 
 @runtime_checkable
+class Reserves(Protocol):
+    """Engines where containers have addresses before they exist: each can be told of all at its creation."""
+
+    def reserve(self, coming: Sequence[ContainerSpec]) -> Collection[str]:
+        """Make ready the places of containers that are about to be created; returns the names of who has one.
+
+        Of each only name, service and networks count; who joins a network that is not there yet is left for
+        another call.
+        """
+        ...
+
+    def release(self, names: Collection[str]) -> None:
+        """Give back the places of those that were not created after all."""
+        ...
+
+    def vacate(self, stack: str) -> None:
+        """Remove what an attempt that was ended made ready for a stack, if the stack has no container."""
+        ...
+
+
+@runtime_checkable
 class Renames(Protocol):
     """Renaming, which lets a replacement be made before the old one goes."""
 
@@ -301,11 +401,71 @@ class Listeners(Protocol):
 
 
 @runtime_checkable
+class Capable(Protocol):
+    """Engines that tell what they do with each attribute of the language."""
+
+    def capabilities(self) -> Table:
+        """Return the table of all attributes that are an engine's to carry out. Works without the engine."""
+        ...
+
+    def findings(self, stack: Stack) -> Sequence[Finding]:
+        """What the stack asks for in vain here. What is refused fails the plan, what is ignored it tells."""
+        ...
+
+
+@runtime_checkable
+class Doors(Protocol):
+    """Engines whose networks only they can enter: an address of theirs means nothing, or a stranger, here."""
+
+    def stream_socket(self, container: str, family: int) -> socket:
+        """Return a fresh TCP socket (AF_INET or AF_INET6) that reaches the container by its own addresses."""
+        ...
+
+
+@runtime_checkable
+class Admits(Protocol):
+    """Engines whose published ports refuse until the engine has seen the container's own ports bound."""
+
+    def admit(self, container: str) -> None:
+        """Look now: whatever the container has bound by this moment accepts by its published port on return.
+
+        Something that does not run is success; gone raises NotFound.
+        """
+        ...
+
+
+@runtime_checkable
 class Waits(Protocol):
     """Waiting for the end."""
 
     def wait(self, container: str, timeout: float | None = None) -> int:
         """Block until it does not run; returns its exit code. DriverTimeout after `timeout` seconds."""
+        ...
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """Files of containers, running or stopped. Paths are absolute and mean what they mean inside.
+
+    All raise NotFound for a path or container that is not there.
+    """
+
+    def look(self, container: str, path: str) -> PathSeen:
+        """Tell what lies at a path."""
+        ...
+
+    def get_archive(self, container: str, path: str) -> Iterator[bytes]:
+        """Yield a tar of what lies at a path and below; its entries begin with the path's last part.
+
+        Closing the iterator ends the copying.
+        """
+        ...
+
+    def put_archive(self, container: str, folder: str, stream: IO[bytes]) -> None:
+        """Unpack a tar into a folder that exists, read to its end, with the owners that it tells.
+
+        A folder is never replaced by a file, nor a file by a folder: Rejected.
+        """
         ...
 
 

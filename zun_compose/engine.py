@@ -18,14 +18,25 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from zun_compose import graph
 from zun_compose.container import Hint, LogLine, Observed
 from zun_compose.contents import Contents
-from zun_compose.driver import Driver, EventSource, Session, Signals, Subscription, Terminal, Waits
+from zun_compose.driver import (
+    Driver,
+    EventSource,
+    Processes,
+    ProcessTable,
+    Reserves,
+    Session,
+    Signals,
+    Stacks,
+    Subscription,
+    Terminal,
+    Waits,
+)
 from zun_compose.errors import (
     Cancelled,
     Conflict,
@@ -34,19 +45,24 @@ from zun_compose.errors import (
     StateError,
     Unsupported,
 )
+from zun_compose.foresight import refuse_foreseen
+from zun_compose.labels import PROJECT
 from zun_compose.model import Condition, Service, Stack
 from zun_compose.observation import observe, planned
 from zun_compose.operation import Operation, Outcome, Sink
-from zun_compose.options import DownOptions, LogOptions, RunOptions, UpOptions
-from zun_compose.plan.edges import gates_of, refuse_unknown, wait_step
+from zun_compose.options import CopyOptions, DownOptions, LogOptions, RunOptions, UpOptions
+from zun_compose.plan.edges import gates_of, refuse_unknown, scaled, wait_step
 from zun_compose.plan.steps import Gate, Plan
 from zun_compose.plan.up import plan_up
 from zun_compose.plan.world import World
+from zun_compose.record import replace
 
 if TYPE_CHECKING:
     from zun_compose.assess import Seen
     from zun_compose.state import ReadyRecord, StateStore
     from zun_compose.status import GateStatus, StackStatus
+
+_Stack = TypeVar("_Stack", Stack, "Stack | str")
 
 # Imported on use, because `up` with nothing to do is mostly imports: what looks, stops or starts.
 
@@ -71,8 +87,11 @@ class Engine:
     def plan(self, stack: Stack, options: UpOptions | None = None) -> Plan:
         """Plan `up`; changes nothing."""
         wanted = options or UpOptions()
+        stack = scaled(stack, wanted.scale)
         world = observe(self.driver, stack, Contents())
-        return planned(self.driver, world, lambda seen: plan_up(stack, seen, wanted))[1]
+        plan = planned(self.driver, world, lambda seen: plan_up(stack, seen, wanted))[1]
+        refuse_foreseen(self.driver, stack, plan)
+        return plan
 
     def plan_down(self, stack: Stack | str, options: DownOptions | None = None) -> Plan:
         """Plan `down`; changes nothing."""
@@ -82,10 +101,35 @@ class Engine:
         """Return the stack's containers as the engine lists them."""
         return self.driver.list(_name(stack))
 
+    def stacks(self) -> Mapping[str, Sequence[Observed]]:
+        """Return the containers of all stacks that the engine holds, by the stack's name."""
+        driver = self.driver
+        if not isinstance(driver, Stacks):
+            raise Unsupported(f"the {driver.name} driver cannot tell which stacks there are")
+        found: dict[str, list[Observed]] = {}
+        for seen in driver.everywhere():
+            found.setdefault(seen.labels.get(PROJECT, ""), []).append(seen)
+        return {name: found[name] for name in sorted(found) if name}
+
+    def processes(
+        self, stack: Stack | str, services: Sequence[str] = ()
+    ) -> Sequence[tuple[Observed, ProcessTable]]:
+        """Return the processes of all containers of these services that run."""
+        driver = self.driver
+        if not isinstance(driver, Processes):
+            raise Unsupported(f"the {driver.name} driver runs no processes that could be told")
+        found = []
+        for seen in self._up(stack, services):
+            # One that has ended since the list was made has none.
+            with contextlib.suppress(Conflict, NotFound):
+                found.append((seen, driver.processes(seen.id)))
+        return found
+
     def status(self, stack: Stack | str, services: Sequence[str] = ()) -> StackStatus:
-        """Look once at everything and judge it."""
+        """Look once at everything and judge it; what `up` was told to scale is judged by that number."""
         from zun_compose.assess import stack_status
 
+        stack = self._as_scaled(stack)
         seen, ready = self._look(stack)
         declared = None if isinstance(stack, str) else stack
         return stack_status(_name(stack), declared, seen, ready, services)
@@ -95,6 +139,7 @@ class Engine:
         from zun_compose.assess import gate_status, witness
 
         refuse_unknown(stack, services)
+        stack = self._as_scaled(stack)
         seen, _ = self._look(stack)
         by_service: dict[str, list[Seen]] = {}
         for one in seen:
@@ -143,8 +188,11 @@ class Engine:
         with operation.locked(_name(stack)):
             plan = self._plan_down(stack, options)
             outcome = operation.run(_name(stack), _stack(stack), plan)
-            if self._state is not None and not options.services:
-                self._state.forget(_name(stack), self.driver.engine().id)
+            if not options.services:
+                if isinstance(self.driver, Reserves):
+                    self.driver.vacate(_name(stack))
+                if self._state is not None:
+                    self._state.forget(_name(stack), self.driver.engine().id)
         return outcome
 
     def start(
@@ -162,6 +210,7 @@ class Engine:
 
         operation = self._operation(sink, cancel)
         with operation.locked(stack.name):
+            stack = self._as_scaled(stack)
             world = observe(self.driver, stack)
             _has_containers(stack, world, services)
             plan = plan_start(stack, world, services, wait=wait)
@@ -220,19 +269,40 @@ class Engine:
         driver = self.driver
         if not isinstance(driver, Signals):
             raise Unsupported(f"the {driver.name} driver sends no signals")
-        declared = _stack(stack)
-        if declared is not None:
-            refuse_unknown(declared, services)
-        running = [
-            seen
-            for seen in driver.list(_name(stack))
-            if (not services or seen.service in services) and seen.state.value in ("running", "paused")
-        ]
+        running = self._up(stack, services)
         for seen in running:
             # A container that has ended since the list was made needs no signal.
             with contextlib.suppress(Conflict, NotFound):
                 driver.kill(seen.id, signal)
         return len(running)
+
+    def pause(
+        self, stack: Stack | str, services: Sequence[str] = (), *, thaw: bool = False
+    ) -> tuple[Observed, ...]:
+        """Freeze (or `thaw`) the containers of these services that run; returns those it was done to."""
+        driver = self.driver
+        if not isinstance(driver, Signals):
+            raise Unsupported(f"the {driver.name} driver cannot pause")
+        wanted = "paused" if thaw else "running"
+        done = []
+        for seen in self._up(stack, services):
+            # One that has ended since the list was made is left alone.
+            with contextlib.suppress(Conflict, NotFound):
+                if seen.state.value == wanted:
+                    (driver.unpause if thaw else driver.pause)(seen.id)
+                    done.append(seen)
+        return tuple(done)
+
+    def _up(self, stack: Stack | str, services: Sequence[str]) -> list[Observed]:
+        """Return containers of these services that run or are paused. Raises SpecError for unknown ones."""
+        declared = _stack(stack)
+        if declared is not None:
+            refuse_unknown(declared, services)
+        return [
+            seen
+            for seen in self.driver.list(_name(stack))
+            if (not services or seen.service in services) and seen.state.value in ("running", "paused")
+        ]
 
     def remove(
         self,
@@ -275,14 +345,13 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> None:
         """Wait until a condition holds for running services; OperationError when never or too late."""
-        from zun_compose.plan.lifecycle import plan_start
+        from zun_compose.plan.lifecycle import standing
 
         refuse_unknown(stack, services)
         operation = self._operation(sink, cancel)
         world = observe(self.driver, stack)
         named = tuple(services) or tuple(stack.services)
         _has_containers(stack, world, named)
-        existing = plan_start(stack, world, named)
         steps = []
         for name in named:
             wanted = condition
@@ -290,11 +359,7 @@ class Engine:
                 wanted = Condition.COMPLETED_SUCCESSFULLY
             gate = Gate(dependent="", dependency=name, condition=wanted, timeout=timeout)
             steps.append(wait_step(gate))
-        fleet = {
-            name: tuple(replace(member, runs=True) for member in members)
-            for name, members in existing.fleet.items()
-        }
-        plan = Plan(stack=stack.name, steps=tuple(steps), fleet=fleet)
+        plan = Plan(stack=stack.name, steps=tuple(steps), fleet=standing(stack, world))
         operation.run(stack.name, stack, plan, world=world, wait_timeout=timeout)
 
     def wait_stopped(
@@ -355,6 +420,40 @@ class Engine:
                 return driver.execute_attached(seen.id, command, session)
         raise NotFound(f'service "{service}" has no running container {index}')
 
+    def copy_out(
+        self,
+        stack: Stack | str,
+        service: str,
+        path: str,
+        destination: str | IO[bytes],
+        options: CopyOptions | None = None,
+    ) -> None:
+        """Copy a path of a service's container here, or as a tar to an open file (see copying.copy_out)."""
+        from zun_compose.copying import chosen, copy_out
+
+        asked = options or CopyOptions()
+        driver, found = chosen(self.driver, _name(stack), service, asked)
+        copy_out(driver, found[0], path, destination, asked)
+
+    def copy_in(
+        self,
+        stack: Stack | str,
+        service: str,
+        source: str | IO[bytes],
+        destination: str,
+        options: CopyOptions | None = None,
+    ) -> tuple[str, ...]:
+        """Copy a path, or unpack an open tar, into all containers of a service; returns their names.
+
+        See copying.copy_in.
+        """
+        from zun_compose.copying import chosen, copy_in
+
+        asked = options or CopyOptions()
+        driver, found = chosen(self.driver, _name(stack), service, asked)
+        copy_in(driver, found, source, destination, asked)
+        return tuple(seen.name for seen in found)
+
     # Following.
 
     def logs(
@@ -404,6 +503,20 @@ class Engine:
         world = observe(self.driver, _name(stack))
         plan = partial(plan_down, _name(stack), _stack(stack), options=options)
         return planned(self.driver, world, plan)[1] if options.volumes else plan(world)
+
+    def _as_scaled(self, stack: _Stack) -> _Stack:
+        """Return the stack with the numbers of containers that the last `up` was given."""
+        if self._state is None or isinstance(stack, str):
+            return stack
+        with contextlib.suppress(StateError):
+            kept = self._state.scale(stack.name, self.driver.engine().id)
+            known = {
+                name: number
+                for name, number in kept.items()
+                if name in stack.services and not (number > 1 and stack.services[name].container_name)
+            }
+            return scaled(stack, known)
+        return stack
 
     def _look(self, stack: Stack | str) -> tuple[list[Seen], Mapping[str, ReadyRecord]]:
         from zun_compose.assess import look_at

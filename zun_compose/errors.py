@@ -23,11 +23,10 @@ double quotes, the cause last. No message may hold the value of a secret or of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in a stack file; line and column count from 1."""
 
     file: str
@@ -38,18 +37,20 @@ class Mark:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing that is wrong with a stack file.
 
     `what` says what is wrong, `hint` what to do about it (may be empty).
-    `code` is stable, such as "spec.cycle" or "spec.unknown_key".
+    `code` is stable, such as "spec.cycle" or "spec.unknown_key". `excerpt` shows the place: the line with its
+    number, and a caret on a second one; empty where nothing is to be shown, None where nobody looked. What
+    may be secret is left out of it.
     """
 
     code: str
     what: str
     mark: Mark | None = None
     hint: str = ""
+    excerpt: str | None = None
 
     def __str__(self) -> str:
         place = f"{self.mark}: " if self.mark else ""
@@ -73,7 +74,7 @@ class UsageError(ZunComposeError):
 
 
 class SpecError(ZunComposeError):
-    """A stack file is wrong. Holds all faults that were found, in file order."""
+    """A stack file is wrong. Holds all faults that were found, in file order; its text has no excerpts."""
 
     code = "spec"
     exit_code = 2

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
+from zun_compose.record import Record, as_dict
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+
+class Planned(Record, kw_only=True):
     """The plan is made; `steps` of them will run for `services`."""
 
     steps: int
     services: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepStarted:
+class StepStarted(Record, kw_only=True):
     """A step was handed to the engine. `attempt` counts from 1."""
 
     step: str
@@ -33,8 +32,7 @@ class StepStarted:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepDone:
+class StepDone(Record, kw_only=True):
     """The engine carried a step out in `seconds`."""
 
     step: str
@@ -44,8 +42,7 @@ class StepDone:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepFailed:
+class StepFailed(Record, kw_only=True):
     """A step failed for good, or will be tried again in `retry_in` seconds."""
 
     step: str
@@ -57,8 +54,7 @@ class StepFailed:
     retry_in: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepSkipped:
+class StepSkipped(Record, kw_only=True):
     """A step will not run because of `cause`."""
 
     step: str
@@ -68,8 +64,7 @@ class StepSkipped:
     cause: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateWaiting:
+class GateWaiting(Record, kw_only=True):
     """A gate is not open yet; repeated only when `reason` changes. `dependent` is "" for --wait."""
 
     dependent: str
@@ -79,8 +74,7 @@ class GateWaiting:
     deadline_in: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateOpened:
+class GateOpened(Record, kw_only=True):
     """A gate opened `waited` seconds after its dependency's container was started."""
 
     dependent: str
@@ -90,8 +84,7 @@ class GateOpened:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateFailed:
+class GateFailed(Record, kw_only=True):
     """A gate will never open (or its deadline passed): why, and the dependency's last words."""
 
     dependent: str
@@ -105,8 +98,7 @@ class GateFailed:
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceChanged:
+class ServiceChanged(Record, kw_only=True):
     """What is known of a service's containers changed; `readiness` is the word that `ps` shows."""
 
     service: str
@@ -116,8 +108,7 @@ class ServiceChanged:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsteady:
+class Unsteady(Record, kw_only=True):
     """Something that held stopped holding after its gate had opened (a flap, a closed port, a crash)."""
 
     service: str
@@ -125,8 +116,7 @@ class Unsteady:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageProgress:
+class ImageProgress(Record, kw_only=True):
     """Pull progress (bytes), or a line of a build."""
 
     image: str
@@ -135,15 +125,13 @@ class ImageProgress:
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
+class Warned(Record, kw_only=True):
     """Something the user should know that stops nothing."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Finished(Record, kw_only=True):
     """The operation ended: outcome is done, failed or cancelled."""
 
     outcome: str
@@ -173,8 +161,7 @@ def kind(progress: Progress) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Record):
     """One stamped event; `at` is wall-clock seconds since the epoch."""
 
     sequence: int
@@ -184,7 +171,7 @@ class Event:
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form: sequence, at, event, and the event's own fields."""
         stamp = {"sequence": self.sequence, "at": self.at, "event": kind(self.progress)}
-        return {**stamp, **asdict(self.progress)}
+        return {**stamp, **as_dict(self.progress)}
 
 
 class Emitter:

@@ -13,9 +13,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue, SimpleQueue
 from typing import Protocol
 
 from zun_compose.container import Hint
@@ -24,6 +23,7 @@ from zun_compose.errors import DriverError
 from zun_compose.events import Emitter
 from zun_compose.outside import AskOutside
 from zun_compose.plan.steps import Verb
+from zun_compose.record import Record
 from zun_compose.schedule import (
     Action,
     Asked,
@@ -128,8 +128,7 @@ class Shell(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(Record):
     """One action and the call that carries it out."""
 
     action: Action
@@ -188,7 +187,9 @@ class ThreadShell:
     """Real threads. Steps, image transfers, reports, looks and slow probes have lanes of their own."""
 
     def __init__(self, parallel: int) -> None:
-        self._inbox: SimpleQueue[Input | None] = SimpleQueue()
+        # Not SimpleQueue: a signal whose handler outlasts the timeout makes its get() wait for ever
+        # (CPython 3.11, a negative rest of the timeout).
+        self._inbox: Queue[Input | None] = Queue()
         self._sizes = {
             "steps": parallel,
             "images": parallel,

@@ -8,7 +8,6 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from queue import Full, Queue
 
@@ -16,6 +15,7 @@ from zun_compose.container import LogLine, Observed, State
 from zun_compose.driver import Driver, LogSource
 from zun_compose.errors import DriverError, NotFound, Unsupported
 from zun_compose.options import LogOptions
+from zun_compose.record import replace
 
 log = logging.getLogger(__name__)
 

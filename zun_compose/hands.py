@@ -10,14 +10,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zun_compose import labels as names
-from zun_compose.container import Hint, Observed, State
+from zun_compose.admission import Admission
+from zun_compose.container import ContainerSpec, Hint, Observed, State
 from zun_compose.contents import Contents
-from zun_compose.driver import Driver, Images, Networks, PullProgress, Renames, VirtualTime, Volumes
+from zun_compose.driver import Driver, Images, Networks, PullProgress, Renames, Reserves, VirtualTime, Volumes
+from zun_compose.endings import Endings, ended
 from zun_compose.errors import Conflict, DriverError, NotFound, Unsupported
 from zun_compose.events import Emitter, GateFailed, ImageProgress, Warned
 from zun_compose.model import Service, Stack
@@ -28,9 +29,10 @@ from zun_compose.plan.divergence import image_of
 from zun_compose.plan.steps import Plan, Step, Verb
 from zun_compose.plan.world import World
 from zun_compose.readiness import effective_healthcheck
+from zun_compose.record import replace
 from zun_compose.schedule import Action, Asked, Checked, Launch, Report, Saw, Sweep, Swept
 from zun_compose.sighting import Answer, Sighting
-from zun_compose.spec import network_labels, specify, volume_labels
+from zun_compose.spec import coming, network_labels, specify, volume_labels
 from zun_compose.watch import Ask, Check, Look
 
 if TYPE_CHECKING:
@@ -55,6 +57,10 @@ class EngineHands:
         self._members = {member.handle: member for members in plan.fleet.values() for member in members}
         self._salts: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._endings = Endings(plan, world.engine)
+        self._admission = Admission(driver)
+        self._reserving = threading.Lock()
+        self._reserved: set[str] = set()
         self.seen: dict[str, Observed] = {}
         self.failures: list[GateFailed] = []
 
@@ -96,9 +102,40 @@ class EngineHands:
         mode = self._the_stack.services[step.service or ""].network_mode if self._stack is not None else None
         if mode is not None and mode.startswith(("host", "service:", "container:")):
             self._sockets.baseline(self._driver.inspect(container))
+        if self._stack is not None and step.service is not None:
+            self._endings.expect(step.service, self._stack.services[step.service].runtime, container)
         self._driver.start(container)
 
+    def _reserve(self, now: Step) -> None:
+        """Have the places of all containers to come made ready, as far as their networks are there by now.
+
+        The container of step `now`, whose turn it is, makes what it needs itself if it gets none.
+        """
+        driver = self._driver
+        if not isinstance(driver, Reserves) or self._stack is None:
+            return
+        with self._reserving:
+            settled = {seen.name for seen in self.world.containers} | self._reserved
+            missing = [
+                step for step in self._plan.steps if step.verb is Verb.CREATE and step.name not in settled
+            ]
+            if missing:
+                self._reserved.update(driver.reserve([self._coming(step) for step in missing]))
+            self._reserved.add(now.name)
+
+    def _coming(self, step: Step) -> ContainerSpec:
+        stack = self._the_stack
+        member = self._members.get(step.handle)
+        return coming(
+            stack,
+            stack.services[step.service or ""],
+            name=step.name,
+            number=step.number,
+            final_name=member.name if member is not None else None,
+        )
+
     def _create(self, step: Step, *, again: bool) -> None:
+        self._reserve(step)
         stack = self._the_stack
         service = stack.services[step.service or ""]
         reference = image_of(stack, service)
@@ -116,7 +153,7 @@ class EngineHands:
             file_digests=self._contents.digests(stack, [service]),
             container_of=self._first_container,
             read=self._contents.read,
-            bind_files=self.world.engine.local,
+            bind_files=self.world.engine.local and not self.world.engine.copies_files,
             final_name=member.name if member is not None else None,
             carried=step.mounts,
         )
@@ -221,9 +258,11 @@ class EngineHands:
         began = time.perf_counter()
         container = self.id_of(look.handle)
         observed, error, gone = None, "", False
-        if look.detail or look.handle not in self.seen:
+        if look.detail and self._endings.take(container):
+            observed = self._as_ended(look.handle)
+        elif look.detail or look.handle not in self.seen:
             try:
-                observed = self._driver.inspect(container)
+                observed = self._endings.seen(self._driver.inspect(container))
                 self.seen[look.handle] = observed
             except NotFound:
                 gone = True
@@ -232,7 +271,9 @@ class EngineHands:
         known = observed or self.seen.get(look.handle)
         sockets = None
         if look.sockets and known is not None and not gone:
-            sockets = self._sockets.read(known, look.wanted)
+            sockets = self._sockets.read(known, look.wanted) if look.wanted else self._sockets.glance(known)
+        if known is not None and (observed is not None or sockets is not None):
+            self._admission.seen(known, sockets)
         seconds = time.perf_counter() - began
         if isinstance(self._driver, VirtualTime):
             seconds = 0.0
@@ -250,6 +291,28 @@ class EngineHands:
         )
         return Saw(look.handle, sighting)
 
+    def hear(self, post: Callable[[Saw], None]) -> None:
+        """Post what the kernel tells unasked: the good ends that gates wait for."""
+
+        def told(container: str) -> None:
+            with self._lock:
+                handle = self._handles.get(container, container)
+            if handle in self._members:
+                post(Saw(handle, Sighting(container=container, observed=self._as_ended(handle))))
+
+        self._endings.hear(told)
+
+    def _as_ended(self, handle: str) -> Observed:
+        member = self._members[handle]
+        known = self.seen.get(handle) or Observed(
+            id=self.id_of(handle),
+            name=member.name,
+            service=member.service,
+            number=member.number,
+            state=State.CREATED,
+        )
+        return ended(known)
+
     def check(self, check: Check) -> Checked:
         """Run the declared healthcheck once."""
         observed = self.seen.get(check.handle)
@@ -258,13 +321,18 @@ class EngineHands:
         if observed is None or healthy is None:
             return Checked(check.handle, Answer(ok=False, ran=False, text="nothing to run"))
         answer = healthcheck(self._driver, observed, healthy, check.timeout)
+        if answer.ok:
+            self._admission.answered(observed)
         return Checked(check.handle, self._virtual(answer))
 
     def ask(self, ask: Ask) -> Asked:
         """Ask one readiness probe of a container."""
         probe = self._service_of(ask.handle).readiness[ask.probe]
         observed = self.seen.get(ask.handle)
-        return Asked(ask.handle, ask.probe, self._virtual(self._prober.ask(probe, observed)))
+        answer = self._prober.ask(probe, observed)
+        if answer.ok and observed is not None:
+            self._admission.answered(observed)
+        return Asked(ask.handle, ask.probe, self._virtual(answer))
 
     def ask_outside(self, ask: AskOutside) -> Asked:
         """Ask one probe of an external."""
@@ -314,7 +382,10 @@ class EngineHands:
         _ = self._prober
 
     def close(self) -> None:
-        """Close what looking had opened."""
+        """Close what looking had opened, and give back what was made ready for nobody."""
+        if self._reserved and isinstance(self._driver, Reserves):
+            self._driver.release(self._reserved)
+        self._endings.close()
         for part in ("_prober", "_sockets"):
             if part in self.__dict__:
                 getattr(self, part).close()

@@ -26,7 +26,6 @@ SCHEME = "zun-compose.scheme"
 SALT = "zun-compose.salt"
 DIGESTS = "zun-compose.digests"
 
-COMPOSE_PREFIX = "com.docker.compose."
 OUR_PREFIX = "zun-compose."
 
 

@@ -8,11 +8,11 @@ Compose Specification unless a docstring says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from zun_compose.errors import Fault, Mark
+from zun_compose.record import Record, field
 
 EMPTY: Mapping[str, Any] = {}
 
@@ -52,8 +52,7 @@ class ProbeKind(StrEnum):
     LOG = "log"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
+class Dependency(Record, kw_only=True):
     """An edge: the owning service waits for `on` (a service, or an external when `external`).
 
     `timeout` seconds from the start of the dependency's container (None: the default deadline),
@@ -76,8 +75,7 @@ class Dependency:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Healthcheck:
+class Healthcheck(Record, kw_only=True):
     """A declared healthcheck; None means "as the image says, else the engine's default".
 
     `test` starts with CMD, CMD-SHELL or NONE.
@@ -96,8 +94,7 @@ class Healthcheck:
         return bool(self.test) and self.test is not None and self.test[0] == "NONE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class Probe(Record, kw_only=True):
     """A readiness probe, run by the engine from outside the container.
 
     `successes` good answers in a row make it true. `deadline` seconds bound the whole wait for
@@ -106,6 +103,8 @@ class Probe:
     statuses (inclusive ranges), headers, body (regex), host; exec: command (CMD form); log: pattern (regex).
     `host` is only set for probes of externals.
     """
+
+    unshown = ("headers",)
 
     kind: ProbeKind
     interval: float = 1.0
@@ -119,23 +118,21 @@ class Probe:
     path: str = "/"
     method: str = "GET"
     statuses: tuple[tuple[int, int], ...] = ((200, 399),)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: str | None = None
     command: tuple[str, ...] = ()
     pattern: str | None = None
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restart:
+class Restart(Record, kw_only=True):
     """Restart policy; `maximum` retries count for on-failure only (None: no limit)."""
 
     name: RestartName = RestartName.NO
     maximum: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Port:
+class Port(Record, kw_only=True):
     """One published port. `published` is a port, a range "8000-8010", or None for an ephemeral one.
 
     Entries that one range of the file was expanded to share `span` (the container side, inclusive).
@@ -151,8 +148,7 @@ class Port:
     span: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expose:
+class Expose(Record, kw_only=True):
     """A port or range (inclusive) that the container listens on."""
 
     first: int
@@ -171,8 +167,7 @@ class MountType(StrEnum):
     CLUSTER = "cluster"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class Mount(Record, kw_only=True):
     """One mount. `source` is a host path, a key of Stack.volumes, or None for an anonymous volume."""
 
     type: MountType
@@ -190,8 +185,7 @@ class Mount:
     volume_labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileMount:
+class FileMount(Record, kw_only=True):
     """Use of a config or secret by a service; `source` is a key of Stack.configs or .secrets."""
 
     source: str
@@ -206,8 +200,26 @@ class FileMount:
         return self.uid is None and self.gid is None and self.mode is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
+NOT_CARRIED = "spec.not_carried"
+"""Code of the fault for what a file asks for and nobody, or this engine, carries out."""
+
+
+class Closed(Record, kw_only=True):
+    """A use of a config or secret that cannot be copied in before the start: `note` says what comes of it.
+
+    It is mounted, not as it was asked for, or `refused` if there is no way. Engines that put copies in
+    whatever the service asks for (EngineInfo.copies_files) know none of it.
+    """
+
+    kind: str
+    index: int
+    source: str
+    refused: bool
+    note: str
+    mark: Mark | None = None
+
+
+class Attachment(Record, kw_only=True):
     """A service's place on one network; `network` is a key of Stack.networks."""
 
     network: str
@@ -222,8 +234,7 @@ class Attachment:
     driver_opts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ulimit:
+class Ulimit(Record, kw_only=True):
     """Soft and hard limit of one resource; -1 is unlimited."""
 
     name: str
@@ -231,8 +242,7 @@ class Ulimit:
     hard: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(Record, kw_only=True):
     """A host device given to a container."""
 
     source: str
@@ -240,8 +250,35 @@ class Device:
     permissions: str = "rwm"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
+class DeviceRequest(Record, kw_only=True):
+    """Devices that a driver of the engine gives out, such as GPUs; `count` -1 is all there are."""
+
+    driver: str | None = None
+    count: int | None = None
+    device_ids: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class BlockLimit(Record, kw_only=True):
+    """A limit on one block device of the machine: a weight, or bytes or operations a second."""
+
+    path: str
+    rate: int
+
+
+class BlockIO(Record, kw_only=True):
+    """Limits on reading from and writing to block devices."""
+
+    weight: int | None = None
+    weight_device: tuple[BlockLimit, ...] = ()
+    device_read_bps: tuple[BlockLimit, ...] = ()
+    device_read_iops: tuple[BlockLimit, ...] = ()
+    device_write_bps: tuple[BlockLimit, ...] = ()
+    device_write_iops: tuple[BlockLimit, ...] = ()
+
+
+class Resources(Record, kw_only=True):
     """Limits and reservations; cpus in cores, memory in bytes."""
 
     cpus: float | None = None
@@ -254,19 +291,22 @@ class Resources:
     cpu_shares: int | None = None
     cpu_quota: int | None = None
     cpu_period: int | None = None
+    cpu_rt_period: int | None = None
+    cpu_rt_runtime: int | None = None
     cpuset: str | None = None
     oom_kill_disable: bool | None = None
     oom_score_adj: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
+class Build(Record, kw_only=True):
     """How to build an image; paths are absolute. Secret values never stand here."""
+
+    unshown = ("args",)
 
     context: str
     dockerfile: str | None = None
     dockerfile_inline: str | None = None
-    args: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    args: Mapping[str, str | None] = field(default_factory=dict)
     target: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     cache_from: tuple[str, ...] = ()
@@ -277,24 +317,31 @@ class Build:
     tags: tuple[str, ...] = ()
     shm_size: int | None = None
     extra_hosts: tuple[tuple[str, str], ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logging:
+class Logging(Record, kw_only=True):
     """Log driver of a container."""
 
     driver: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+GLANCE = "glance://"
+"""What an image begins with that is an archive in OpenStack's image store; its name or id follows."""
+
+
+class Service(Record, kw_only=True):
     """One declared service.
 
     `networks` is None under a `network_mode`. `job` marks a service that is meant to end (a gate on
     its completion, deploy.mode replicated-job, or x-zun job); `once` jobs do not run again once done.
-    `fate` scripts the memory driver. `readiness` probes decide `ready` where there are any.
+    `fate` scripts the memory driver. `readiness` probes decide `ready` where there are any. `attach` False
+    leaves its log out of what an attached `up` prints. From `hints` on the fields are words of x-zun that a
+    cloud carries out: where a container goes, which image store it comes from, what becomes of it.
     """
+
+    unshown = ("environment",)
 
     name: str
     image: str | None = None
@@ -306,7 +353,7 @@ class Service:
     domainname: str | None = None
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
-    environment: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     working_dir: str | None = None
     user: str | None = None
     group_add: tuple[str, ...] = ()
@@ -331,6 +378,7 @@ class Service:
     dns_opt: tuple[str, ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
     links: tuple[str, ...] = ()
+    external_links: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()
@@ -348,6 +396,10 @@ class Service:
     security_opt: tuple[str, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[Device, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    device_requests: tuple[DeviceRequest, ...] = ()
+    blkio_config: BlockIO | None = None
+    storage_opt: Mapping[str, str] = field(default_factory=dict)
     shm_size: int | None = None
     pid: str | None = None
     ipc: str | None = None
@@ -359,6 +411,14 @@ class Service:
     job: bool = False
     once: bool = False
     fate: Mapping[str, Any] = field(default_factory=dict)
+    attach: bool = True
+    hints: Mapping[str, str] = field(default_factory=dict)
+    availability_zone: str | None = None
+    host: str | None = None
+    cpu_policy: str | None = None
+    image_driver: str | None = None
+    auto_heal: bool = False
+    auto_remove: bool = False
     mark: Mark | None = None
 
     def closed_to(self, target: str) -> str:
@@ -373,8 +433,7 @@ class Service:
         return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IpamPool:
+class IpamPool(Record, kw_only=True):
     """One address pool of a network."""
 
     subnet: str | None = None
@@ -383,8 +442,7 @@ class IpamPool:
     aux_addresses: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class Network(Record, kw_only=True):
     """A declared network; `name` is the engine's name for it."""
 
     key: str
@@ -403,8 +461,7 @@ class Network:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
+class Volume(Record, kw_only=True):
     """A declared named volume; `name` is the engine's name for it."""
 
     key: str
@@ -416,25 +473,25 @@ class Volume:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileObject:
+class FileObject(Record, kw_only=True):
     """A declared config or secret: one of file (absolute path), content, or external.
 
     `environment` names the variable that `content` was taken from. `content` never shows in repr.
     """
+
+    unshown = ("content",)
 
     key: str
     name: str
     external: bool = False
     file: str | None = None
     environment: str | None = None
-    content: str | None = field(default=None, repr=False)
+    content: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class External:
+class External(Record, kw_only=True):
     """Something outside the stack that services may wait for, judged by `probes` alone."""
 
     name: str
@@ -442,13 +499,13 @@ class External:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class Stack(Record, kw_only=True):
     """A whole stack as declared: services in file order, profiles already applied.
 
     `inactive` names declared services that the active profiles leave out, with their profiles.
     `working_dir` and `files` are absolute paths and go into labels. `warnings` are for the user.
     `uncarried` holds, by service, what the file asks for and we cannot do: a plan with it is refused.
+    `closed` holds, by service, the configs and secrets that only some engines can put in.
     `named` is True when the user gave the name, rather than the file or its folder.
     """
 
@@ -465,4 +522,5 @@ class Stack:
     environment_files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     uncarried: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+    closed: Mapping[str, tuple[Closed, ...]] = field(default_factory=dict)
     named: bool = False

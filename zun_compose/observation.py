@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TypeVar
 
+from zun_compose.capability import Verdict, in_glance, told
 from zun_compose.container import Observed
 from zun_compose.contents import Contents
-from zun_compose.driver import Driver, Images, Networks, Renames, VirtualTime, Volumes
+from zun_compose.driver import Capable, Driver, ImageIds, Images, Networks, Renames, VirtualTime, Volumes
 from zun_compose.errors import NotFound
 from zun_compose.model import Service, Stack
 from zun_compose.plan.divergence import image_of
 from zun_compose.plan.resources import used_networks, used_volumes
 from zun_compose.plan.steps import Plan, Verb
 from zun_compose.plan.world import World
+from zun_compose.record import replace
 
 _ONE_BY_ONE = 3
 _AT_ONCE = 8
@@ -36,6 +37,7 @@ def observe(driver: Driver, stack: Stack | str, contents: Contents | None = None
     volumes = tuple(driver.volumes(name)) if isinstance(driver, Volumes) else ()
     services = [] if isinstance(stack, str) else list(stack.services.values())
     images = _images(driver, stack, services) if not isinstance(stack, str) else {}
+    vain = () if isinstance(stack, str) or not isinstance(driver, Capable) else driver.findings(stack)
     return World(
         engine=engine,
         containers=containers,
@@ -44,6 +46,8 @@ def observe(driver: Driver, stack: Stack | str, contents: Contents | None = None
         images=images,
         file_digests={} if isinstance(stack, str) or contents is None else contents.digests(stack, services),
         externals=frozenset() if isinstance(stack, str) else frozenset(_externals(driver, stack, services)),
+        refused=told(vain, Verdict.REFUSES),
+        lacking=told(vain, Verdict.IGNORES),
         can_rename=isinstance(driver, Renames),
         has_networks=isinstance(driver, Networks),
         has_volumes=isinstance(driver, Volumes),
@@ -91,9 +95,13 @@ def side_by_side(driver: Driver, work: Callable[[_T], _R], things: Sequence[_T])
 
 
 def _images(driver: Driver, stack: Stack, services: Iterable[Service]) -> dict[str, str]:
+    references = dict.fromkeys(image_of(stack, service) for service in services)
+    if isinstance(driver, ImageIds):
+        return dict(driver.image_ids(references))
     if not isinstance(driver, Images):
         return {}
-    references = dict.fromkeys(image_of(stack, service) for service in services)
+    # the plan refuses them; an engine would not know what to make of such a name
+    references = {one: None for one in references if not in_glance(one)}
     if len(references) > _ONE_BY_ONE:
         all_here = driver.images()
         known = {

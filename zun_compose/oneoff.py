@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from zun_compose.observation import observe
 from zun_compose.options import RunOptions, UpOptions
 from zun_compose.plan.divergence import image_of
 from zun_compose.plan.edges import refuse_unknown
+from zun_compose.record import replace
 from zun_compose.spec import specify
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _create(engine: Engine, stack: Stack, service: Service, options: RunOptions)
         file_digests=contents.digests(stack, [service]),
         container_of=container_of,
         read=contents.read,
-        bind_files=world.engine.local,
+        bind_files=world.engine.local and not world.engine.copies_files,
         oneoff=not options.use_aliases,
     )
     labels = {**spec.labels, names.ONEOFF: "True"}

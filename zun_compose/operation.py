@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zun_compose.contents import Contents
 from zun_compose.driver import Driver, EventSource, Subscription, VirtualTime
 from zun_compose.errors import Cancelled, NotFound, OperationError, StateError
 from zun_compose.events import Emitter, Event, Finished, GateFailed, Planned, Progress, ServiceChanged, Warned
+from zun_compose.foresight import refuse_foreseen
 from zun_compose.model import Condition, Service, Stack
 from zun_compose.observation import observe, planned, side_by_side
 from zun_compose.options import OnFailure, UpOptions
@@ -20,6 +20,7 @@ from zun_compose.plan.edges import scaled
 from zun_compose.plan.steps import Plan, Verb
 from zun_compose.plan.up import plan_up
 from zun_compose.plan.world import World
+from zun_compose.record import Record, field
 from zun_compose.status import Readiness
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ _IMAGE_VERBS = (Verb.PULL, Verb.BUILD)
 _REPLANS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Record, kw_only=True):
     """What an operation that succeeded did: the plan it ran, seconds, and the last word on each container."""
 
     plan: Plan
@@ -118,6 +118,7 @@ class Operation:
     def up(self, stack: Stack, options: UpOptions, oneoff: Service | None) -> Outcome:
         """Observe, plan and execute `up`; plans anew when somebody else changes the stack meanwhile."""
         contents = Contents()
+        stack = scaled(stack, options.scale)
         self._refresh_images(stack, options, contents, oneoff)
         for attempt in range(1, _REPLANS + 1):
             world, plan = planned(
@@ -125,6 +126,7 @@ class Operation:
                 observe(self._driver, stack, contents),
                 lambda seen: plan_up(stack, seen, options, refresh_images=False, oneoff=oneoff),
             )
+            refuse_foreseen(self._driver, stack, plan)
             try:
                 return self._up_once(stack, plan, world, options, contents)
             except _Raced as raced:
@@ -176,18 +178,23 @@ class Operation:
         self._announce(plan)
         if self._state is not None:
             with self._forgiving("which engine the stack is on is not kept"):
-                self._state.remember(stack.name, self._driver.name, world.engine, None, stack.working_dir)
-        wanted = scaled(stack, options.scale)
+                kept = self._state.scale(stack.name, world.engine.id)
+                # What this up has not looked at is as an earlier one has left it.
+                scale = {name: number for name, number in kept.items() if name not in plan.fleet}
+                scale |= {name: number for name, number in options.scale.items() if name in plan.fleet}
+                self._state.remember(
+                    stack.name, self._driver.name, world.engine, None, stack.working_dir, scale
+                )
         if not plan.steps:
             self._emit(Finished(outcome="done", seconds=time.monotonic() - self._began))
             return Outcome(plan=plan, seconds=time.monotonic() - self._began)
-        hands = self._hands(wanted, plan, world, contents)
+        hands = self._hands(stack, plan, world, contents)
         schedule = self._execute(
-            plan, wanted, hands, wait_timeout=options.wait_timeout, guard_exits=options.wait
+            plan, stack, hands, wait_timeout=options.wait_timeout, guard_exits=options.wait
         )
         self._keep_ready(stack.name, plan, hands)
         if schedule.failures or schedule.cancelled:
-            self._clean_up(plan, wanted, schedule, hands, options)
+            self._clean_up(plan, stack, schedule, hands, options)
             if self._raced(stack, world, schedule):
                 raise _Raced(Failed(schedule.failures, hands.failures, schedule.skipped()))
         self._finish(schedule)
@@ -233,6 +240,7 @@ class Operation:
             guard_exits=guard_exits,
         )
         hints = self._hints(plan, hands, shell)
+        hands.hear(shell.post)
         if hints is not None and not isinstance(self._driver, VirtualTime):
             # While the engine creates and starts, there is time to import what looking needs.
             threading.Thread(target=hands.prepare, daemon=True).start()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from zun_compose.record import Record, field
 
 
 class OnFailure(StrEnum):
@@ -31,8 +32,7 @@ class RemoveImages(StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpOptions:
+class UpOptions(Record, kw_only=True):
     """Options of `up` and `plan`.
 
     `services` empty means all. `wait_timeout` seconds bound the whole operation from its start.
@@ -58,8 +58,7 @@ class UpOptions:
     start: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownOptions:
+class DownOptions(Record, kw_only=True):
     """Options of `down`. `timeout` is the stop grace in seconds."""
 
     services: tuple[str, ...] = ()
@@ -70,13 +69,14 @@ class DownOptions:
     adopt: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(Record, kw_only=True):
     """Options of `run`: a one-off container of a service."""
+
+    unshown = ("environment",)
 
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
-    environment: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
     user: str | None = None
@@ -94,8 +94,7 @@ class RunOptions:
     pull: PullPolicy | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogOptions:
+class LogOptions(Record, kw_only=True):
     """Options of `logs`; `since` and `until` are engine times in seconds since the epoch."""
 
     follow: bool = False
@@ -104,3 +103,17 @@ class LogOptions:
     until: float | None = None
     timestamps: bool = False
     index: int | None = None
+
+
+class CopyOptions(Record, kw_only=True):
+    """Options of `cp`.
+
+    `archive` keeps owners by number; else files become root's in a container and ours here. `follow` copies
+    what a symbolic link leads to. `index` is the number of one container; without it, `all` takes one-off
+    ones too.
+    """
+
+    archive: bool = False
+    follow: bool = False
+    index: int | None = None
+    all: bool = False

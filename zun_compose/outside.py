@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from zun_compose.model import External
 from zun_compose.readiness import ProbeFacts, Verdict, Word, describe
+from zun_compose.record import Record
 from zun_compose.sighting import Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskOutside:
+class AskOutside(Record, kw_only=True):
     """Ask one probe of an external."""
 
     external: str

@@ -7,11 +7,11 @@ Pure: facts in, verdict out; no clock, no I/O. Deadlines belong to the schedule,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from zun_compose.container import Health, Observed, PortKey, State
 from zun_compose.model import Condition, Healthcheck, Probe, ProbeKind, Service
+from zun_compose.record import Record
 from zun_compose.sighting import Answer, SocketReading
 
 DEFAULT_DEADLINE = 300.0
@@ -31,8 +31,7 @@ class Word(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Record, kw_only=True):
     """One answer with its reason; `asked` says what decided, `answer` quotes the last probe."""
 
     word: Word
@@ -42,8 +41,7 @@ class Verdict:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeFacts:
+class ProbeFacts(Record, kw_only=True):
     """What one readiness probe has said so far; `streak` good answers in a row."""
 
     streak: int = 0
@@ -51,8 +49,7 @@ class ProbeFacts:
     overdue: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Record, kw_only=True):
     """All that is known of one container at one moment.
 
     `passed` is True once our own run of the healthcheck succeeded in this life of the container;
@@ -148,7 +145,10 @@ def judge(condition: Condition, service: Service, facts: Facts, *, retries: int 
     if meant is Condition.STARTED:
         if condition is Condition.READY and observed.state.ended and observed.exit_code:
             return _never(_exit_words(observed), exit_code=observed.exit_code)
-        return Verdict(word=Word.READY, reason="started", asked="engine")
+        # It was started, but nobody is there whom `ready` could mean.
+        between = observed.state is State.RESTARTING and condition is Condition.READY
+        crashed = _judge_crashes(observed, facts, retries) if between else None
+        return crashed or Verdict(word=Word.READY, reason="started", asked="engine")
     return _judge_running(meant, service, facts, observed, retries)
 
 
@@ -304,7 +304,12 @@ def describe(probe: Probe) -> str:
         case ProbeKind.HTTP:
             return f"{probe.scheme} {probe.host or ''}:{probe.port}{probe.path}"
         case ProbeKind.EXEC:
-            return f"exec {probe.command[0] if probe.command else ''}".rstrip()
+            match probe.command:
+                case ("CMD-SHELL", *_):
+                    return "exec sh"
+                case ("CMD", word, *_) | (word, *_):
+                    return f"exec {word}"
+            return "exec"
         case ProbeKind.LOG:
             return f"log /{probe.pattern}/"
 

@@ -6,23 +6,26 @@ A composition root: the only place besides the registry that knows drivers by na
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from zun_compose.driver import Driver, EngineInfo
 from zun_compose.drivers.registry import loader
 from zun_compose.errors import DriverTimeout, StateError, Unavailable, Unsupported, UsageError
+from zun_compose.record import Record
 from zun_compose.state import Remembered, StateStore
 
 AUTO = "auto"
 DOCKER = "docker"
+LOCAL = "local"
+# Where the environment says which engine a driver means.
+_ADDRESSES: Mapping[str, str] = {DOCKER: "DOCKER_HOST", "zun": "OS_CLOUD"}
 # What these drivers make does not outlive the process, so there is nothing to remember or to lock.
 _FLEETING = frozenset({"memory"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Record, kw_only=True):
     """An engine that answered. `said` is what the user should be told about how it was chosen, or "".
 
     `surprising` is True if `said` matters even where nothing is changed.
@@ -46,17 +49,21 @@ def choose(
     stack: str | None = None,
     state: StateStore | None = None,
     environment: Mapping[str, str] | None = None,
+    isolation: bool = True,
 ) -> Choice:
-    """Return the engine to use for `stack`.
+    """Return the engine to use for `stack`. Without `isolation` that is the local driver, if none is named.
 
     A named driver or address is taken as it is. Otherwise it is the engine that the stack was last
-    brought up on, wherever that answers now; for a new stack Docker if it answers, else Podman.
+    brought up on, wherever that answers now; for a new stack Docker if it answers, else Podman, else the
+    local driver, which needs no engine.
     Raises Unavailable if that engine does not answer, UsageError if there is no such driver or its
     packages are not installed, StateError if what is remembered cannot be read.
     """
     environment = os.environ if environment is None else environment
+    if name == AUTO and not isolation and host is None:
+        name = LOCAL
     if name != AUTO or host is not None:
-        return _reach(DOCKER if name == AUTO else name, host, environment)
+        return _reach(DOCKER if name == AUTO else name, host, environment, isolation=isolation)
     known = _recalled(state, stack) if state is not None and stack is not None else None
     return _known(known, environment) if known is not None else _new(stack, environment)
 
@@ -71,10 +78,15 @@ def _recalled(state: StateStore, stack: str) -> Remembered | None:
         raise
 
 
-def _reach(name: str, address: str | None, environment: Mapping[str, str]) -> Choice:
+def _reach(
+    name: str, address: str | None, environment: Mapping[str, str], *, isolation: bool = True
+) -> Choice:
     """Connect and ask who answers."""
+    connect: Callable[..., Driver] = loader(name)
+    if name == LOCAL and not isolation:
+        connect = partial(connect, isolated=False)
     try:
-        driver = loader(name)(address)
+        driver = connect(address)
     except Unsupported as error:
         # The package behind the driver is missing: nothing an engine could help.
         raise UsageError(str(error)) from error
@@ -83,7 +95,7 @@ def _reach(name: str, address: str | None, environment: Mapping[str, str]) -> Ch
     except BaseException:
         driver.close()
         raise
-    effective = address or (environment.get("DOCKER_HOST") or None if name == DOCKER else None)
+    effective = address or environment.get(_ADDRESSES.get(name, ""), "") or None
     return Choice(driver=driver, name=name, info=info, address=effective, lasting=name not in _FLEETING)
 
 
@@ -121,10 +133,10 @@ def _known(known: Remembered, environment: Mapping[str, str]) -> Choice:
 
 def _new(stack: str | None, environment: Mapping[str, str]) -> Choice:
     failures: list[str] = []
-    for label, address in _candidates(environment):
+    for name, label, address in _candidates(environment):
         try:
-            choice = _reach(DOCKER, address, environment)
-        except (Unavailable, DriverTimeout) as error:
+            choice = _reach(name, address, environment)
+        except (Unavailable, DriverTimeout, UsageError) as error:
             failures.append(f"{label}: {error}")
             continue
         subject = f'stack "{stack}" is' if stack else "the engine is"
@@ -138,19 +150,20 @@ def _new(stack: str | None, environment: Mapping[str, str]) -> Choice:
         )
     tried = "".join(f"\ntried {failure}" for failure in failures)
     raise Unavailable(
-        f"no engine answers; start Docker or Podman's socket, or name an engine by --driver or --host{tried}"
+        f"no engine is to be had; start Docker or Podman's socket, or name one by --driver or --host{tried}"
     )
 
 
-def _candidates(environment: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+def _candidates(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str | None]]:
     named = environment.get("DOCKER_HOST") or environment.get("DOCKER_CONTEXT")
-    yield f"docker ({named})" if named else "docker", None
+    yield DOCKER, f"docker ({named})" if named else "docker", None
     if named:
         # The user said where: another engine would be a silent switch.
         return
     for path in _podman_sockets(environment):
         if path.exists():
-            yield f"podman ({path})", f"unix://{path}"
+            yield DOCKER, f"podman ({path})", f"unix://{path}"
+    yield LOCAL, "local", None
 
 
 def _podman_sockets(environment: Mapping[str, str]) -> list[Path]:

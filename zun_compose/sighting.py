@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from zun_compose.container import Observed, PortKey
+from zun_compose.record import Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketReading:
+class SocketReading(Record, kw_only=True):
     """One look at the sockets of one container.
 
     `listening` are ports bound on an address that others can reach (127.0.0.0/8, ::1 and
@@ -28,8 +26,7 @@ class SocketReading:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Record, kw_only=True):
     """What one probe or healthcheck run said. `text` is bounded (512 characters) and fit to be shown.
 
     `ran` is False if it could not be run at all (no shell in the image, container gone): that is
@@ -43,8 +40,7 @@ class Answer:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Record, kw_only=True):
     """One look at one container. None means "not looked at this time", never "not there".
 
     `gone` is True when the engine does not know the container any more. `life` is the engine's word for

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from zun_compose import __version__
 from zun_compose import labels as names
 from zun_compose.container import ContainerSpec, FileContent, Join
 from zun_compose.model import Condition, FileMount, FileObject, Mount, MountType, Service, Stack
-from zun_compose.plan.digest import label_set, service_digests
+from zun_compose.plan.digest import config_hash, label_set, service_digests
+from zun_compose.record import replace
 
 _STANDARD = {
     Condition.STARTED: "service_started",
@@ -55,7 +53,7 @@ def specify(
         image=image,
         labels={
             **service.labels,
-            **_compose_labels(stack, service, number, image_id, digests, oneoff=oneoff),
+            **_compose_labels(stack, service, number, image_id, oneoff=oneoff),
             **label_set(digests, salt),
         },
         joins=_joins(stack, service, final_name or name, oneoff=oneoff),
@@ -66,6 +64,21 @@ def specify(
         volumes_from=tuple(_volumes_from(entry, container_of) for entry in service.volumes_from),
         files=files,
         oneoff=oneoff,
+    )
+
+
+def coming(
+    stack: Stack, service: Service, *, name: str, number: int, final_name: str | None
+) -> ContainerSpec:
+    """Return what is known of a container before it is its turn to be created: name, service and networks."""
+    return ContainerSpec(
+        name=name,
+        stack=stack.name,
+        service=service,
+        number=number,
+        image="",
+        labels={},
+        joins=_joins(stack, service, final_name or name, oneoff=False),
     )
 
 
@@ -96,7 +109,6 @@ def _compose_labels(
     service: Service,
     number: int,
     image_id: str,
-    digests: Mapping[str, str],
     *,
     oneoff: bool,
 ) -> dict[str, str]:
@@ -105,7 +117,6 @@ def _compose_labels(
         for edge in service.dependencies
         if not edge.external
     )
-    text = json.dumps(dict(sorted(digests.items())))
     labels = {
         names.PROJECT: stack.name,
         names.SERVICE: service.name,
@@ -114,7 +125,7 @@ def _compose_labels(
         names.VERSION: __version__,
         names.WORKING_DIR: stack.working_dir,
         names.CONFIG_FILES: ",".join(stack.files),
-        names.CONFIG_HASH: hashlib.sha256(text.encode()).hexdigest(),
+        names.CONFIG_HASH: config_hash(stack, service),
         names.DEPENDS_ON: edges,
     }
     if image_id:

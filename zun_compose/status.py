@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from zun_compose.container import Observed, PortKey
+from zun_compose.record import Record
 
 
 class Readiness(StrEnum):
@@ -26,8 +26,7 @@ class Readiness(StrEnum):
         return self in (Readiness.READY, Readiness.COMPLETED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerStatus:
+class ContainerStatus(Record, kw_only=True):
     """One container: what the engine says, and what we know beyond it.
 
     `listening` are the ports that others can reach now; None if that could not be told (`reason`
@@ -43,8 +42,7 @@ class ContainerStatus:
     our_health: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateStatus:
+class GateStatus(Record, kw_only=True):
     """One edge as it stands: verdict is open, waiting or never. `asked` says which observation decided."""
 
     dependent: str
@@ -58,8 +56,7 @@ class GateStatus:
     log: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStatus:
+class ServiceStatus(Record, kw_only=True):
     """One declared service with its containers; `readiness` is that of its least advanced container."""
 
     name: str
@@ -71,8 +68,7 @@ class ServiceStatus:
     job: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackStatus:
+class StackStatus(Record, kw_only=True):
     """A whole stack. `ok` means that every service is ready or completed."""
 
     name: str

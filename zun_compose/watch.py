@@ -10,7 +10,6 @@ the declared interval, and only once the declared ports listen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from zun_compose.container import Health, Observed, PortKey, State
 from zun_compose.model import Condition, ProbeKind, Service
@@ -25,18 +24,19 @@ from zun_compose.readiness import (
     port_groups,
     strongest,
 )
-from zun_compose.sighting import Answer, Sighting
+from zun_compose.record import Record, replace
+from zun_compose.sighting import Answer, Sighting, SocketReading
 
 _CHEAPEST_LOOK = 0.0006
 _INSPECT_EVERY = 1.0
 _FEW = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Record, kw_only=True):
     """Ask for a look: with `detail` through the engine, with `sockets` at the sockets of `wanted` ports.
 
-    A watch never asks for both in one: an engine may be slow to answer while the sockets are quick.
+    Without ports that are wanted it is a glance: a healthcheck may wait for what opens. A watch never
+    asks for both in one: an engine may be slow to answer while the sockets are quick.
     """
 
     handle: str
@@ -45,16 +45,14 @@ class Look:
     wanted: frozenset[PortKey] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Record, kw_only=True):
     """Ask for one run of the healthcheck; seconds."""
 
     handle: str
     timeout: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Record, kw_only=True):
     """Ask one readiness probe of the service."""
 
     handle: str
@@ -105,6 +103,8 @@ class Watch:
         self._life: str | None = None
         self._failures = 0
         self._next_counted = 0.0
+        self._rested = 0.0
+        self._opened = False
 
     @property
     def facts(self) -> Facts:
@@ -145,6 +145,7 @@ class Watch:
             yield Look(handle=self.handle, detail=False, sockets=True, wanted=wanted)
         if self._may_check(now):
             self._checking = True
+            self._opened = False
             check = effective_healthcheck(self.service, self._facts.observed)
             timeout = DEFAULT_TIMEOUT if check is None or check.timeout is None else check.timeout
             yield Check(handle=self.handle, timeout=timeout)
@@ -179,8 +180,16 @@ class Watch:
         if not running:
             facts = replace(facts, sockets=None)
         elif sighting.sockets is not None and sighting.life in (None, self._life):
+            self._notice(facts.sockets, sighting.sockets, now)
             facts = replace(facts, sockets=sighting.sockets)
         self._facts = replace(facts, probes=self._listening_probes(facts, sighting, now))
+
+    def _notice(self, before: SocketReading | None, after: SocketReading, now: float) -> None:
+        """Something opened a port: run the healthcheck as soon as it may be run again."""
+        known = before.listening | before.loopback if before is not None else frozenset()
+        if (after.listening | after.loopback) - known:
+            self._opened = True
+            self._next_check = min(self._next_check, max(now, self._rested))
 
     def _inspected(self, sighting: Sighting, now: float, watches: int) -> None:
         self._inspecting = False
@@ -209,11 +218,15 @@ class Watch:
             self._facts = replace(self._facts, passed=True, unhealthy=False, check=answer)
             return
         age = now - self._since
-        pause = min(max(answer.seconds, 0.05, 0.1 * age), interval) if answer.ran else interval
-        if answer.ran and answer.exit_code is None:
+        rest = min(answer.seconds, interval)
+        if not answer.ran:
+            rest = interval
+        elif answer.exit_code is None:
             # It ran into its timeout and may go on inside: leave it time to end before the next one.
-            pause = max(interval, answer.seconds)
-        self._next_check = now + pause
+            rest = max(interval, answer.seconds)
+        patience = 0.0 if self._opened else max(self._patience(), 0.1 * age)
+        self._rested = now + rest
+        self._next_check = now + max(rest, min(patience, interval))
         unhealthy = False
         start_period = (check.start_period or 0.0) if check is not None else 0.0
         if not self._engine_checks and answer.ran and age >= start_period and now >= self._next_counted:
@@ -222,6 +235,11 @@ class Watch:
             retries = (check.retries if check is not None else None) or DEFAULT_RETRIES
             unhealthy = self._failures >= retries
         self._facts = replace(self._facts, check=answer, unhealthy=unhealthy)
+
+    def _patience(self) -> float:
+        """Return the shortest pause between checks (s): longer where an opening port will end it."""
+        glancing = self._facts.sockets is not None and self._facts.sockets.complete
+        return 0.15 if glancing and not self._groups() else 0.05
 
     def asked(self, index: int, answer: Answer, now: float) -> None:
         """Fold one answer of a readiness probe in."""
@@ -241,7 +259,8 @@ class Watch:
         self._life = observed.started_at
         self._failures = 0
         self._next_counted = 0.0
-        self._next_check = self._next_read = now
+        self._next_check = self._next_read = self._rested = now
+        self._opened = False
         fresh = tuple(ProbeFacts() for _ in self.service.readiness)
         return replace(facts, sockets=None, passed=False, unhealthy=False, check=None, probes=fresh)
 
@@ -270,8 +289,11 @@ class Watch:
 
     def _wants_sockets(self) -> bool:
         meant = self._meant()
-        if not self._running() or not self._groups():
+        if not self._running():
             return False
+        if not self._groups():
+            # The healthcheck may wait for a port that nobody declared.
+            return self._check_wanted()
         if self.calm:
             return True
         if Condition.LISTENING in meant:

@@ -11,7 +11,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,6 +20,8 @@ from bench.contenders import OURS, ROOT, Contender, Failed
 from bench.floor import FLOOR
 from bench.results import Bar, Result, Row
 from bench.session import Session, needs
+
+There = Callable[[str, str], float]
 
 LINKS = 6
 LISTEN = (
@@ -33,11 +35,9 @@ TEST = ("python3", "-S", "-c", "import socket; socket.create_connection(('127.0.
 def latency(session: Session) -> Result:
     """Listening, completion and health gates, each in a chain."""
     subprocess.run([sys.executable, str(ROOT / "scripts" / "docker-image")], check=True)
-    listening = _measure(
-        session, "listening", LISTEN, "service_started", {"x-condition": "service_listening"}
-    )
-    ending = _measure(session, "ending", EXIT, "service_completed_successfully", {})
-    healthy = _measure(session, "healthy", LISTEN, "service_healthy", {})
+    listening = measure(session, "listening", LISTEN, "service_started", {"x-condition": "service_listening"})
+    ending = measure(session, "ending", EXIT, "service_completed_successfully", {})
+    healthy = measure(session, "healthy", LISTEN, "service_healthy", {})
     test = _test_time(session)
     word = [_exit_word(session, number) for number in range(max(5, session.runs))]
     rows = [
@@ -68,10 +68,22 @@ def latency(session: Session) -> Result:
     )
 
 
-def _measure(
-    session: Session, name: str, program: str, condition: str, edge: Mapping[str, str]
+def measure(
+    session: Session,
+    name: str,
+    program: str,
+    condition: str,
+    edge: Mapping[str, str],
+    *,
+    ours: Contender | None = None,
+    there: There | None = None,
 ) -> list[float]:
-    """Return the latencies in milliseconds of all gates of all runs."""
+    """Return the latencies in milliseconds of all gates of all runs.
+
+    `there` returns the moment that a service of a stack printed; by default Docker is asked.
+    """
+    ours = ours or session.ours
+    there = there or (lambda stack, service: _there(session, stack, service))
     found: list[float] = []
     for number in range(session.runs):
         chance = random.Random(f"{name}{number}")
@@ -93,16 +105,16 @@ def _measure(
             if link:
                 services[f"s{link}"]["depends_on"] = needs(f"s{link - 1}", condition=condition, **edge)
         file = session.write(f"latency-{name}", services)
-        session.ours.clear(file)
+        ours.clear(file)
         try:
-            found += _one(session, session.ours, file)
+            found += _one(ours, file, there)
         finally:
-            session.ours.clear(file)
+            ours.clear(file)
         print(f"  {number + 1}/{session.runs} {name}: median {median(found):.0f} ms so far", file=sys.stderr)
     return found
 
 
-def _one(session: Session, ours: Contender, file: Path) -> list[float]:
+def _one(ours: Contender, file: Path, there: There) -> list[float]:
     """Bring the chain up once; returns each gate's latency in milliseconds."""
     progress = Contender(name=ours.name, program=(*ours.program, "--progress", "json"), suffix=ours.suffix)
     ran = progress.must(file, ["up", "-d"])
@@ -114,7 +126,7 @@ def _one(session: Session, ours: Contender, file: Path) -> list[float]:
     if len(opened) != LINKS:
         raise Failed(f"{len(opened)} gates opened, not {LINKS}:\n{ran.output[-2000:]}")
     stack = ours.stack(file.parent.name)
-    return [(at - _there(session, stack, service)) * 1000 for service, at in opened.items()]
+    return [(at - there(stack, service)) * 1000 for service, at in opened.items()]
 
 
 def _there(session: Session, stack: str, service: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from zun_compose.container import State
 from zun_compose.driver import Session
 from zun_compose.drivers.memory import MemoryDriver, RealTimeMemoryDriver
 from zun_compose.engine import Engine
-from zun_compose.errors import NotFound, OperationError, SpecError, Unsupported, UsageError
+from zun_compose.errors import Fault, NotFound, OperationError, SpecError, Unsupported, UsageError
 from zun_compose.events import Event, GateFailed, GateWaiting
 from zun_compose.model import (
     Build,
@@ -27,6 +26,7 @@ from zun_compose.model import (
     Stack,
 )
 from zun_compose.options import DownOptions, LogOptions, OnFailure, PullPolicy, RemoveImages, UpOptions
+from zun_compose.record import replace
 from zun_compose.state import StateStore
 
 DB = Service(
@@ -105,6 +105,16 @@ def test_wait_for_ends_when_the_condition_holds(engine: Engine, driver: MemoryDr
     assert driver.now() < 1
     engine.wait_for(replace(SHOP, services={"db": DB}), condition=Condition.LISTENING)
     assert 2.0 <= driver.now() < 2.1
+
+
+def test_wait_for_takes_what_we_could_not_make_ourselves(engine: Engine, driver: MemoryDriver) -> None:
+    stack = replace(SHOP, services={"db": DB})
+    engine.up(stack)
+    foreign = replace(stack, uncarried={"db": (Fault(code="spec.not_carried", what="post_start"),)})
+    with pytest.raises(SpecError):
+        engine.start(foreign)
+    engine.wait_for(foreign, condition=Condition.LISTENING)
+    assert driver.now() >= 2.0
 
 
 def test_wait_for_fails_at_its_limit(engine: Engine, driver: MemoryDriver) -> None:
@@ -372,3 +382,52 @@ def test_usage_errors_come_before_anything_is_done(engine: Engine) -> None:
     engine.up(SHOP)
     with pytest.raises((UsageError, SpecError, OperationError)):
         engine.wait_for(SHOP, ["nobody"])
+
+
+def replicas(engine: Engine, stack: Stack) -> dict[str, tuple[int, int, bool]]:
+    """Of each service how many containers there are and should be, and whether that is well."""
+    return {
+        one.name: (len(one.containers), one.replicas, one.readiness.good)
+        for one in engine.status(stack).services
+    }
+
+
+PAIR = Stack(name="shop", services={name: Service(name=name, image=name) for name in ("db", "web")})
+
+
+@pytest.fixture
+def lasting(driver: MemoryDriver, tmp_path: Path) -> Engine:
+    """An engine whose state is kept."""
+    return Engine(driver, state=StateStore(tmp_path))
+
+
+def test_status_expects_the_numbers_that_up_was_told(lasting: Engine, driver: MemoryDriver) -> None:
+    lasting.up(PAIR, UpOptions(scale={"web": 3}))
+    assert replicas(lasting, PAIR) == {"db": (1, 1, True), "web": (3, 3, True)}
+    driver.remove("shop-web-3", force=True)
+    assert replicas(lasting, PAIR)["web"] == (2, 3, False)
+    lasting.up(PAIR, UpOptions(scale={"web": 0}))
+    assert replicas(lasting, PAIR) == {"db": (1, 1, True), "web": (0, 0, True)}
+    lasting.up(PAIR, UpOptions(services=("db",)))
+    assert replicas(lasting, PAIR)["web"] == (0, 0, True), "this up did not look at web"
+    lasting.stop(PAIR)
+    lasting.start(PAIR)
+    assert replicas(lasting, PAIR) == {"db": (1, 1, True), "web": (0, 0, True)}
+    assert Engine(driver).status(PAIR).ok is False, "without state the file counts"
+
+
+def test_up_without_scale_and_down_forget_the_numbers(lasting: Engine) -> None:
+    lasting.up(PAIR, UpOptions(scale={"web": 2}))
+    assert lasting.plan(PAIR).steps != ()
+    lasting.up(PAIR)
+    assert replicas(lasting, PAIR)["web"] == (1, 1, True)
+    lasting.up(PAIR, UpOptions(scale={"web": 2}))
+    lasting.down(PAIR)
+    assert replicas(lasting, PAIR)["web"] == (0, 1, False)
+
+
+def test_numbers_that_fit_the_file_no_more_do_no_harm(lasting: Engine) -> None:
+    lasting.up(PAIR, UpOptions(scale={"web": 2}))
+    assert set(replicas(lasting, Stack(name="shop", services={"db": PAIR.services["db"]}))) == {"db"}
+    fixed = replace(PAIR, services={"web": replace(PAIR.services["web"], container_name="one")})
+    assert replicas(lasting, fixed)["web"][1] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from zun_compose.cli.settings import DEFAULT_PARALLEL, MOST_PARALLEL, settings, 
 from zun_compose.cli.table import age, moment, shortened, table
 from zun_compose.container import Health, Observed, Published, State
 from zun_compose.errors import UsageError
+from zun_compose.record import replace
 from zun_compose.status import ContainerStatus, Readiness
 
 
@@ -117,7 +117,7 @@ def test_both_verdicts_show_where_they_differ() -> None:
         observed=SEEN, readiness=Readiness.LISTENING, reason="check fails", our_health="healthy"
     )
     assert readiness(Entry(seen=SEEN, known=known)) == "listening (check fails)"
-    starting = dataclasses.replace(SEEN, health=Health.STARTING)
+    starting = replace(SEEN, health=Health.STARTING)
     assert readiness(Entry(seen=starting, known=known)) == (
         "listening (check fails; our check says healthy, the engine starting)"
     )

@@ -54,9 +54,19 @@ def loaded_after(code: str, folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["version"], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["up", "--help"], ["version"], ["completion", "bash"], ["schema"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     assert loaded_after(f"from zun_compose.cli.main import run; run({arguments!r})", tmp_path) == []
+
+
+def test_the_schema_is_printed_and_its_place_told(program: Program) -> None:
+    printed = program("schema", plain=False)
+    placed = program("schema", "--path", plain=False)
+    assert (printed.code, placed.code) == (0, 0)
+    assert Path(placed.out.rstrip("\n")).read_text() == printed.out
+    assert json.loads(printed.out)["title"] == "zun-compose stack"
 
 
 def test_config_loads_neither_engine_nor_sdk(tmp_path: Path) -> None:
@@ -150,6 +160,26 @@ def test_all_faults_of_a_file_are_printed_with_their_places(program: Program) ->
     assert "imge" in lines[0]
     assert "compose.yaml:7:" in lines[1]
     assert "replicas" in lines[1]
+
+
+def test_a_fault_shows_its_line_and_as_json_its_fields(program: Program) -> None:
+    path = program.file("services:\n  web: {image: web, environment: {A: hunter2}, tty: []}\n")
+    result = program("config", "-q")
+    assert result.err.splitlines()[1:] == [
+        "  2 |   web: {image: web, environment: …, tty: []}",
+        "    |                                          ^",
+    ]
+    result = program("--progress", "json", "config", "-q", plain=False)
+    [fault] = json.loads(result.err)["faults"]
+    assert (fault["code"], fault["file"], fault["line"], fault["column"]) == ("spec.type", str(path), 2, 53)
+    assert fault["what"].startswith("services.web.tty must be")
+    assert fault["excerpt"].startswith("2 |   web: {image: web, environment: …")
+    assert "hunter2" not in result.err
+
+
+def test_a_cycle_shows_its_line_though_it_is_found_after_the_file_was_read(program: Program) -> None:
+    program.file("services:\n  a: {image: a, depends_on: [b]}\n  b: {image: b, depends_on: [a]}\n")
+    assert "\n  2 |   a: {image: a, depends_on: [b]}\n    |       " in program("plan").err
 
 
 def test_a_missing_file_exits_2(program: Program) -> None:
@@ -345,6 +375,7 @@ def test_commands_options_and_services_are_completed(tmp_path: Path) -> None:
     assert completed("zun-compose ex", tmp_path) == ["explain", "exec"]
     assert completed("zun-compose logs w", tmp_path) == ["web", "worker"]
     assert completed("zun-compose exec d", tmp_path) == ["db"]
+    assert "db:" in completed("zun-compose cp d", tmp_path)
     assert "--on-failure" in completed("zun-compose up --on", tmp_path)
     (tmp_path / "other.yaml").write_text("services: {only: {image: a}}")
     assert completed("zun-compose -f other.yaml up o", tmp_path) == ["only"]

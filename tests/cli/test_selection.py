@@ -25,8 +25,12 @@ class Site:
         self.engines: dict[str | None, str] = {}
         self.asked: list[str | None] = []
         self.installed = True
+        self.engine_of_its_own: str | None = None
+        self.isolated = True
 
     def loader(self, name: str):
+        if name == "local":
+            return self.local
         if name not in ("docker", "other"):
             raise UsageError(f'there is no driver "{name}"')
 
@@ -42,6 +46,12 @@ class Site:
             return RealTimeMemoryDriver(engine_id=engine)
 
         return connect
+
+    def local(self, url: str | None = None, *, isolated: bool = True) -> RealTimeMemoryDriver:
+        self.isolated = isolated
+        if self.engine_of_its_own is None:
+            return RealTimeMemoryDriver(engine_id="down", outages=[(0.0, math.inf)])
+        return RealTimeMemoryDriver(engine_id=self.engine_of_its_own)
 
 
 @pytest.fixture
@@ -104,8 +114,34 @@ def test_where_podman_listens(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_answers(site: Site, state: StateStore) -> None:
     with pytest.raises(Unavailable) as caught:
         choose(stack="shop", state=state, environment={})
-    assert "no engine answers" in str(caught.value)
+    assert "no engine is to be had" in str(caught.value)
     assert "tried docker: " in str(caught.value)
+    assert "tried local: " in str(caught.value)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_without_an_engine_it_is_the_local_driver(site: Site, state: StateStore, installed: bool) -> None:
+    site.engine_of_its_own, site.installed = "mine", installed
+    choice = choose(stack="shop", state=state, environment={})
+    assert (choice.name, choice.info.id) == ("local", "mine")
+    assert 'stack "shop" is on local engine' in choice.said
+    remember(state, choice)
+    # Docker comes up: the stack stays where it is.
+    site.engines[None], site.installed = "one", True
+    assert choose(stack="shop", state=state, environment={}).info.id == "mine"
+
+
+def test_a_named_address_that_is_down_is_no_reason_to_go_local(site: Site, state: StateStore) -> None:
+    site.engine_of_its_own = "mine"
+    with pytest.raises(Unavailable):
+        choose(stack="shop", state=state, environment={"DOCKER_HOST": THERE})
+
+
+def test_no_isolation_means_the_local_driver(site: Site, state: StateStore) -> None:
+    site.engines[None], site.engine_of_its_own = "one", "mine"
+    assert choose(stack="shop", state=state, environment={}, isolation=False).name == "local"
+    assert not site.isolated
+    assert choose("docker", stack="shop", state=state, environment={}, isolation=False).name == "docker"
 
 
 def test_a_named_address_that_is_down_is_no_reason_for_another(
@@ -161,7 +197,7 @@ def test_the_address_of_the_environment_is_kept(site: Site, state: StateStore) -
 def test_a_missing_package_is_bad_usage_with_the_remedy(site: Site, state: StateStore) -> None:
     site.installed = False
     with pytest.raises(UsageError) as caught:
-        choose(stack="shop", state=state, environment={})
+        choose("docker", stack="shop", state=state, environment={})
     assert "pip install" in str(caught.value)
     assert "zun-compose[docker]" in str(caught.value)
 

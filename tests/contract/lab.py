@@ -11,7 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
@@ -20,6 +20,7 @@ from zun_compose import labels
 from zun_compose.container import ContainerSpec, Hint, Observed, State
 from zun_compose.driver import Driver
 from zun_compose.model import Healthcheck, Network, Service, Volume
+from zun_compose.record import replace
 
 T = TypeVar("T")
 
@@ -54,11 +55,20 @@ class Process:
 
 @dataclass
 class Lab(ABC):
-    """One driver under test. `lacks` names the capabilities that it has not by design."""
+    """One driver under test. `lacks` names the capabilities that it has not by design.
+
+    `builds` is False where images are only brought in, `counts` where nobody is told of
+    restarts, nor when a container ended, `publishes` where there are no ports of a host, `shares` where a
+    volume is one container's at a time.
+    """
 
     driver: Driver
     image: str
     lacks: frozenset[type] = frozenset()
+    builds: bool = True
+    counts: bool = True
+    publishes: bool = True
+    shares: bool = True
     stack: str = field(default_factory=lambda: f"zcontract{os.getpid()}x{next(_numbers)}")
 
     @abstractmethod
@@ -73,12 +83,20 @@ class Lab(ABC):
     def blocking(self, call: Callable[[], T]) -> T:
         """Run a call that blocks until time passes, and let it pass."""
 
+    def alone(self) -> None:  # noqa: B027 - most leave nothing behind that could be noticed
+        """Wait until no earlier lab is left whose end this one's containers would be told of."""
+
     def need(self, capability: Any) -> Any:
         """The driver as that capability: a lack that is not declared is a failure, not a skip."""
         if capability in self.lacks:
             pytest.skip(f"{self.driver.name} has no {capability.__name__} by design")
         assert isinstance(self.driver, capability), f"{self.driver.name} lost {capability.__name__}"
         return self.driver
+
+    def need_checks(self) -> None:
+        """Skip where the engine runs no healthchecks, or tells nobody what came of them, and says so."""
+        if not self.driver.engine().runs_healthchecks:
+            pytest.skip(f"{self.driver.name} runs no healthchecks by design")
 
     def service(self, name: str = "web", process: Process | None = None, **declared: Any) -> Service:
         service = Service(name=name, image=self.image, **declared)
@@ -114,6 +132,14 @@ class Lab(ABC):
 
         driver = self.need(LogSource)
         self.until(lambda: list(driver.logs(container)))
+
+    def restarts(self, container: str) -> int:
+        """How often a process that prints one line came back: as the engine counts, else by its log."""
+        from zun_compose.driver import LogSource
+
+        if self.counts:
+            return self.driver.inspect(container).restart_count
+        return len(list(self.need(LogSource).logs(container))) - 1
 
     def ended(self, container: str) -> Observed:
         """Wait for a container's end."""

@@ -8,7 +8,16 @@ import pytest
 
 from tests.contract.lab import CHECK, EXIT_3, HELLO, SLOW, SUCCEED, Lab, Process, checked
 from zun_compose.container import Health, PortKey, State
-from zun_compose.driver import ExecProbe, Listeners, LogSource, Renames, Signals, Waits
+from zun_compose.driver import (
+    Admits,
+    ExecProbe,
+    Listeners,
+    LogSource,
+    Processes,
+    Renames,
+    Signals,
+    Waits,
+)
 from zun_compose.errors import Conflict, DriverError, DriverTimeout, NotFound
 from zun_compose.model import Expose, Healthcheck, Restart, RestartName
 
@@ -155,6 +164,21 @@ def test_killing_by_hand_is_no_crash(lab: Lab) -> None:
     assert lab.ended(container).restart_count == 0
 
 
+def test_the_processes_of_a_container_are_told(lab: Lab) -> None:
+    driver = lab.need(Processes)
+    container = lab.running()
+    found = driver.processes(container)
+    assert {"PID", "CMD"} <= set(found.titles)
+    assert found.rows
+    assert all(len(row) == len(found.titles) for row in found.rows)
+    pids = {int(row[found.titles.index("PID")]) for row in found.rows}
+    if lab.driver.engine().local:
+        assert lab.driver.inspect(container).pid in pids
+    lab.driver.stop(container, 0)
+    with pytest.raises(Conflict):
+        driver.processes(container)
+
+
 def test_pausing_freezes_and_unpausing_thaws(lab: Lab) -> None:
     driver = lab.need(Signals)
     container = lab.running()
@@ -186,6 +210,7 @@ def test_without_a_check_there_is_no_verdict(lab: Lab) -> None:
 
 
 def test_a_check_that_succeeds_makes_it_healthy(lab: Lab) -> None:
+    lab.need_checks()
     service = lab.service(process=Process(healthy_after=0.0), healthcheck=checked())
     container = lab.driver.create(lab.spec(service))
     lab.driver.start(container)
@@ -197,6 +222,7 @@ def test_a_check_that_succeeds_makes_it_healthy(lab: Lab) -> None:
 
 
 def test_a_check_that_fails_so_often_makes_it_unhealthy(lab: Lab) -> None:
+    lab.need_checks()
     service = lab.service(healthcheck=checked(retries=2))
     container = lab.driver.create(lab.spec(service))
     lab.driver.start(container)
@@ -212,7 +238,8 @@ def test_the_check_can_be_run_before_the_daemon_does(lab: Lab) -> None:
     lab.driver.start(container)
     command = ["/bin/sh", "-c", CHECK[1]]
     lab.until(lambda: driver.execute(container, command, timeout=20).exit_code == 0)
-    assert lab.driver.inspect(container).health is Health.STARTING
+    runs = lab.driver.engine().runs_healthchecks
+    assert lab.driver.inspect(container).health is (Health.STARTING if runs else Health.NONE)
 
 
 def test_a_check_switched_off_is_none(lab: Lab) -> None:
@@ -238,3 +265,10 @@ def test_an_engine_that_knows_tells_what_listens(lab: Lab) -> None:
     lab.until(lambda: driver.listening(container) == {PortKey(8080)})
     lab.driver.stop(container, 0)
     assert driver.listening(container) == frozenset()
+
+
+def test_admitting_to_a_container_that_does_not_run_does_nothing(lab: Lab) -> None:
+    driver = lab.need(Admits)
+    container = lab.create()
+    driver.admit(container)
+    assert lab.driver.inspect(container).state is State.CREATED

@@ -1,10 +1,12 @@
 """A service that is late: runs inside a container, with nothing but the standard library.
 
 Usage: listener.py WHAT SECONDS. After so many seconds it makes WHAT true, and prints one line of JSON:
-our clock just before the fact and just after it. On SIGUSR1 the socket closes and the program goes on.
+our clock just before the fact and just after it. The file of WHAT health is named by READY. On SIGUSR1 the
+socket closes and the program goes on.
 """
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -27,7 +29,7 @@ def listen(family: int, address: str) -> socket.socket:
 
 def take(what: str) -> socket.socket | None:
     if what == "health":
-        Path("/ready").touch()
+        Path(os.environ.get("READY", "/ready")).touch()
         return None
     if what == "udp":
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

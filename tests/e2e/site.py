@@ -68,8 +68,15 @@ class Ran:
 class Running:
     """A command that runs; in the test's process group, so that only the test signals it."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        limit: float = LIMIT,
+    ) -> None:
         self.arguments = list(arguments)
+        self.limit = limit
         self.process = subprocess.Popen(
             self.arguments,
             cwd=folder,
@@ -84,8 +91,9 @@ class Running:
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def end(self, *, stdin: str | None = None, limit: float = LIMIT) -> Ran:
+    def end(self, *, stdin: str | None = None, limit: float | None = None) -> Ran:
         """Wait for its end; a command that takes longer than `limit` seconds fails the test."""
+        limit = self.limit if limit is None else limit
         try:
             out, err = self.process.communicate(stdin, timeout=limit)
         except subprocess.TimeoutExpired:
@@ -96,15 +104,15 @@ class Running:
 
 
 @dataclass
-class Site:
-    """A stack, its folder, and the engine that it runs on."""
+class Workplace:
+    """A stack, its folder, and the commands that act on it."""
 
     folder: Path
     name: str
-    engine: DockerClient
     state: Path
     environment: dict[str, str] = field(default_factory=dict)
     _begun: list[Running] = field(default_factory=list)
+    limit: float = LIMIT
 
     # The stack file.
 
@@ -125,7 +133,7 @@ class Site:
     def begin(self, *arguments: str, command: Sequence[str] | None = None) -> Running:
         """Start a command and return while it runs; `command` is another program than zun-compose."""
         environment = clean_environment(self.state, self.environment)
-        running = Running([*(command or program()), *arguments], self.folder, environment)
+        running = Running([*(command or program()), *arguments], self.folder, environment, self.limit)
         self._begun.append(running)
         return running
 
@@ -135,14 +143,36 @@ class Site:
         expect: int = 0,
         stdin: str | None = None,
         command: Sequence[str] | None = None,
-        limit: float = LIMIT,
+        limit: float | None = None,
     ) -> Ran:
         """Run a command that has to end with the exit code `expect`."""
         ran = self.begin(*arguments, command=command).end(stdin=stdin, limit=limit)
         assert ran.code == expect, f"{arguments} ended with {ran.code}, not {expect}:\n{ran.said}"
         return ran
 
-    # What the engine says.
+    def end_commands(self) -> None:
+        """Kill what still runs of the commands."""
+        for running in self._begun:
+            if running.process.poll() is None:
+                running.process.kill()
+            running.process.communicate()
+
+
+@dataclass(kw_only=True)
+class Site(Workplace):
+    """A stack on an engine that tells by its own API what came of it.
+
+    `image` has a shell, `interpreter` a Python. `late` is how many seconds a dependency that is late
+    takes, later than any start; `patience` how many its dependent waits where that is in vain. A loaded
+    machine may take `slack` seconds more than a bar says.
+    """
+
+    engine: DockerClient
+    image: str = "busybox"
+    interpreter: str = "zun-compose-tests-host"
+    late: float = 2.0
+    patience: float = 4.0
+    slack: float = 9.0
 
     def containers(self, service: str | None = None, *, oneoff: bool = False) -> list[dict[str, Any]]:
         """Return the engine's `inspect` of the stack's containers, by name."""
@@ -220,10 +250,7 @@ class Site:
 
     def clear(self) -> None:
         """Remove the stack through the engine's API, whatever zun-compose thinks of it."""
-        for running in self._begun:
-            if running.process.poll() is None:
-                running.process.kill()
-            running.process.communicate()
+        self.end_commands()
         api = self.engine.api
         for seen in self.containers(oneoff=True):
             with forgiven():

@@ -11,7 +11,6 @@ import random
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -32,6 +31,7 @@ from zun_compose.model import (
     Volume,
 )
 from zun_compose.options import DownOptions, OnFailure, UpOptions
+from zun_compose.record import replace
 
 pytestmark = pytest.mark.soak
 

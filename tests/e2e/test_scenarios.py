@@ -5,79 +5,21 @@ What is asserted is behaviour; how fast each is beside docker compose is for ben
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
+from tests.e2e import scenarios
 from tests.e2e.site import NEVER, Site, moment
 from tests.e2e.witness import Witness
 
 pytestmark = pytest.mark.docker
 
-# The machine of a test run does other things meanwhile: what the bars call 2 s is given this much more.
-LOAD = 4.0
-
 
 def test_a_death_ends_up_at_once_whatever_else_is_waited_for(site: Site) -> None:
-    """`bad` dies at 1 s, `slow` would be healthy at 15 s."""
-    site.write("""
-        services:
-          bad:
-            image: busybox
-            init: true
-            command: [sh, -c, "sleep 1; echo first words; echo the disk is full; exit 7"]
-            healthcheck: {test: [CMD, "true"], interval: 60s, start_period: 60s}
-            expose: ["8080"]
-          slow:
-            image: busybox
-            init: true
-            command: [sh, -c, "sleep 15; touch /ready; sleep 3600"]
-            healthcheck: {test: [CMD-SHELL, "test -e /ready"], interval: 1s, retries: 60}
-          app:
-            image: busybox
-            init: true
-            command: [sleep, "3600"]
-            depends_on:
-              bad: {condition: service_started, x-condition: service_listening}
-              slow: {condition: service_healthy}
-        """)
-    with Witness(site.engine, site.name) as witness:
-        ran = site.run("up", "-d", expect=1)
-        witness.wait("destroy", "app")
-        assert witness.all("start", "app") == []
-    died = moment(site.container("bad")["State"]["FinishedAt"])
-    assert ran.ended - died < 2.0 + LOAD, "far from the 15 s of slow"
-    for word in ("app -> bad", "7", "first words", "the disk is full"):
-        assert word in ran.err
-    assert site.states() == {"bad-1": "exited", "slow-1": "running"}, "what never started is not left"
+    scenarios.death_ends_up_at_once(site)
 
 
 def test_a_chain_of_jobs_runs_in_order(site: Site, size) -> None:
-    count = size(5, 9)
-    completed = "{condition: service_completed_successfully}"
-    services = "".join(
-        f"""
-          job{number}:
-            image: busybox
-            command: ["true"]
-            depends_on: {{{f"job{number - 1}: {completed}" if number else ""}}}
-        """
-        for number in range(count)
-    )
-    site.write(f"""
-        services:{services}
-          app:
-            image: busybox
-            init: true
-            command: [sleep, "3600"]
-            depends_on: {{job{count - 1}: {completed}}}
-        """)
-    site.run("up", "-d")
-    states = [site.container(f"job{number}")["State"] for number in range(count)]
-    assert [state["ExitCode"] for state in states] == [0] * count
-    states.append(site.container("app")["State"])
-    for before, after in pairwise(states):
-        assert moment(after["StartedAt"]) > moment(before["FinishedAt"])
+    scenarios.chain_of_jobs(site, size(5, 9))
 
 
 def test_a_healthcheck_of_every_thirty_seconds_is_asked_at_once(site: Site) -> None:
@@ -103,22 +45,7 @@ def test_a_healthcheck_of_every_thirty_seconds_is_asked_at_once(site: Site) -> N
 
 
 def test_a_job_that_never_ends_is_given_up_after_the_timeout_of_its_edge(site: Site) -> None:
-    site.write("""
-        services:
-          job: {image: busybox, init: true, command: [sleep, "3600"]}
-          app:
-            image: busybox
-            init: true
-            command: [sleep, "3600"]
-            depends_on:
-              job: {condition: service_completed_successfully, x-timeout: 5s}
-        """)
-    ran = site.run("up", "-d", expect=1)
-    waited = ran.ended - moment(site.container("job")["State"]["StartedAt"])
-    assert 5.0 <= waited < 6.0 + LOAD
-    for word in ("app -> job", "5 s"):
-        assert word in ran.err
-    assert site.states() == {"job-1": "running"}
+    scenarios.job_that_never_ends(site)
 
 
 def test_a_diamond_opens_level_by_level(site: Site) -> None:
@@ -152,27 +79,7 @@ def test_a_diamond_opens_level_by_level(site: Site) -> None:
 
 
 def test_a_crash_that_the_restart_policy_heals_is_waited_out(site: Site) -> None:
-    site.write("""
-        services:
-          db:
-            image: busybox
-            init: true
-            command:
-              - sh
-              - -c
-              - if [ -e /crashed ]; then touch /ready; sleep 3600; fi; touch /crashed; sleep 1; exit 1
-            restart: on-failure
-            healthcheck: {test: [CMD-SHELL, "test -e /ready"], interval: 1s, retries: 30}
-          app:
-            image: busybox
-            init: true
-            command: [sleep, "3600"]
-            depends_on: {db: {condition: service_healthy}}
-        """)
-    site.run("up", "-d")
-    db, app = site.container("db"), site.container("app")
-    assert db["RestartCount"] == 1
-    assert moment(app["State"]["StartedAt"]) > moment(db["State"]["StartedAt"]), "after the second start"
+    scenarios.crash_that_heals(site)
 
 
 def test_wait_counts_the_end_of_a_job_as_success_and_any_other_end_as_failure(site: Site) -> None:

@@ -6,6 +6,7 @@ import ipaddress
 import struct
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,13 @@ class Witness:
     def all(self, action: str, service: str) -> list[Happened]:
         """Return the events of one kind so far."""
         return [one for one in list(self._events) if one.action == action and one.service == service]
+
+    def pid(self, service: str) -> int:
+        """Return the first process of a service's container that was started, 0 if none was."""
+        started = self.all("start", service)
+        if not started:
+            return 0
+        return int(self._engine.api.inspect_container(started[0].container)["State"]["Pid"])
 
     def wait(self, action: str, service: str) -> Happened:
         """Wait until an event has come, and with it all that came before it."""
@@ -117,20 +125,17 @@ def _address(text: str) -> str:
 class Tables:
     """Looks at a service's sockets from its container's start on, beside everything else.
 
-    `closed_until` is when it was last seen that nothing was bound to the port at an address that others
-    can reach; `opened_by` when that was first seen to have changed.
+    `find` returns a process of the container, 0 as long as there is none. `closed_until` is when it was last
+    seen that nothing was bound to the port at an address that others can reach; `opened_by` when that was
+    first seen to have changed.
     """
 
-    def __init__(
-        self, witness: Witness, engine: DockerClient, service: str, protocol: str, port: int
-    ) -> None:
-        self._witness = witness
-        self._engine = engine
-        self._service = service
+    def __init__(self, find: Callable[[], int], protocol: str, port: int) -> None:
+        self._find = find
         self._protocol = protocol
         self._port = port
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name=f"tables of {service}", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name=f"tables of port {port}", daemon=True)
         self.closed_until = 0.0
         self.opened_by = 0.0
         self.seen: set[Bound] = set()
@@ -147,14 +152,13 @@ class Tables:
 
     def _watch(self) -> None:
         while not self._ended.wait(PERIOD):
-            started = self._witness.all("start", self._service)
-            if started:
-                self._sample(started[0].container)
+            pid = self._find()
+            if pid:
+                self._sample(pid)
                 return
 
-    def _sample(self, container: str) -> None:
-        pid = int(self._engine.api.inspect_container(container)["State"]["Pid"])
-        while pid and not self._ended.is_set():
+    def _sample(self, pid: int) -> None:
+        while not self._ended.is_set():
             began = time.time()
             mine = {one for one in bound(pid) if one.port == self._port and one.protocol == self._protocol}
             self.seen |= mine

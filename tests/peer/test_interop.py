@@ -124,6 +124,26 @@ def test_ps_of_both_show_the_same_containers_under_the_same_keys(site: Site, the
     assert extra == {"Readiness", "Listening", "ReadySince"}
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{.Name}}",
+        r"{{.Name}}\t{{.State}}\n",
+        "{{upper .Service}} {{.Service | title}} {{truncate .Name 3}}|{{pad .Service 1 2}}|",
+        "{{json .Name}} {{json .ExitCode}} {{.ExitCode}} {{json .Publishers}}",
+        '{{.Label "com.docker.compose.service"}} {{.Label "none"}}',
+        'x  {{- .Name -}}  y {{println "z"}}',
+        r"table {{.Name}}\t{{.Service}}\t{{.State}}\t{{.Image}}\t{{.Project}}",
+        r'table {{.Label "com.docker.compose.service"}}\t{{.Label "a.some-other_label"}}\t{{upper .Name}}',
+    ],
+)
+def test_ps_of_both_fill_templates_alike(site: Site, theirs: Peer, template: str) -> None:
+    site.write("services: {web: {image: busybox, command: [top]}, app: {image: busybox, command: [top]}}")
+    site.run("up", "-d")
+    own, peer = (run("ps", "--format", template).out.split() for run in (site.run, theirs))
+    assert own == peer
+
+
 def test_zun_compose_sees_logs_and_removes_their_stack(site: Site, theirs: Peer) -> None:
     site.write(PLAIN)
     theirs("up", "-d")

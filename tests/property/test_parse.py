@@ -12,15 +12,18 @@ from typing import Any
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
 from tests.unit.parse.reading import Files
 from zun_compose.errors import SpecError, ZunComposeError
 from zun_compose.parse import Loaded, Request, dotenv, dump, load
 from zun_compose.parse.attributes import attributes
 from zun_compose.parse.interpolate import Invalid, Missing, expand
+from zun_compose.parse.reference.schema import schema
 from zun_compose.parse.text import read as read_text
 from zun_compose.parse.tree import Faults
 
+SCHEMA = Draft7Validator(schema())
 WORDS = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=6)
 LINES = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=20)
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -113,9 +116,22 @@ def escaped(value: Any) -> Any:
     return value.replace("$", "$$") if isinstance(value, str) else value
 
 
+class Quoting(yaml.SafeDumper):
+    """Quotes each string: plain 0E0 and 08 are strings to YAML 1.1 and numbers to the rules of Compose."""
+
+
+Quoting.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
+
+
+def quoted(stack: Any, **options: Any) -> str:
+    return yaml.dump(escaped(stack), Dumper=Quoting, **options)
+
+
 @given(STACKS)
 def test_what_is_printed_reads_back_the_same(stack):
-    loaded = accepted(yaml.safe_dump(escaped(stack)))
+    loaded = accepted(quoted(stack))
     if loaded is None:
         return  # Such as an edge to a service that was not made.
     for form in ("yaml", "json"):
@@ -127,10 +143,18 @@ def test_what_is_printed_reads_back_the_same(stack):
 
 
 @given(STACKS)
+def test_what_is_accepted_is_valid_by_the_schema(stack):
+    text = quoted(stack)
+    if accepted(text) is not None:
+        [document] = read_text(text.encode(), "compose.yaml", Faults())
+        assert list(SCHEMA.iter_errors(document)) == []
+
+
+@given(STACKS)
 def test_json_and_yaml_say_the_same(stack):
     texts = [
         json.dumps(escaped(stack), ensure_ascii=False),
-        yaml.safe_dump(escaped(stack), default_flow_style=True),
+        quoted(stack, default_flow_style=True),
     ]
     one, two = (accepted(text) for text in texts)
     assert (one is None) == (two is None)
@@ -140,7 +164,7 @@ def test_json_and_yaml_say_the_same(stack):
 
 @given(STACKS)
 def test_a_stack_laid_over_itself_is_itself(stack):
-    text = yaml.safe_dump(escaped(stack))
+    text = quoted(stack)
     loaded = accepted(text)
     if loaded is None:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from zun_compose.engine import Engine
 from zun_compose.errors import OperationError
 from zun_compose.options import DownOptions, OnFailure, UpOptions
 from zun_compose.plan.steps import Plan, Verb
+from zun_compose.record import replace
 
 
 def in_order(plan: Plan) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -34,6 +33,7 @@ from zun_compose.model import (
     Stack,
     Volume,
 )
+from zun_compose.record import Record, replace
 
 PORT = 80
 CHECK = Healthcheck(test=("CMD", "check"), interval=1.0, timeout=1.0, retries=2)
@@ -322,8 +322,7 @@ def _can_hold(service: Service, condition: Condition) -> bool:
 # The truth.
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Record):
     """One process of a container: its script, and the span in which it ran."""
 
     run: Run

@@ -229,3 +229,25 @@ def test_importing_the_store_is_cheap() -> None:
     code = f"import zun_compose.state, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_numbers_of_containers_are_kept_until_others_are_given(store: StateStore) -> None:
+    store.remember("shop", "docker", ENGINE, None, "/srv")
+    assert store.scale("shop", "AB:CD") == {}
+    store.remember("shop", "docker", ENGINE, None, "/srv", {"web": 3})
+    store.remember("shop", "docker", ENGINE, None, "/srv")
+    assert store.scale("shop", "AB:CD") == {"web": 3}
+    assert store.scale("shop", "other engine") == {}
+    store.remember("shop", "docker", ENGINE, None, "/srv", {})
+    assert store.scale("shop", "AB:CD") == {}
+
+
+@pytest.mark.parametrize("wrong", [-1, "2", True, None])
+def test_a_wrong_number_of_containers_is_refused(store: StateStore, wrong: object) -> None:
+    store.remember("shop", "docker", ENGINE, None, "/srv", {"web": 3})
+    file = only_file(store.root, "stacks")
+    body = json.loads(file.read_text())
+    body["scale"] = {"web": wrong}
+    file.write_text(json.dumps(body))
+    with pytest.raises(StateError, match="an entry is missing or has the wrong type"):
+        store.scale("shop", "AB:CD")

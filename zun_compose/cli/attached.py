@@ -6,18 +6,19 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zun_compose.cli.errors import INTERRUPTED
+from zun_compose.cli.ending import Ending, EndWatch
+from zun_compose.cli.errors import FAILED, INTERRUPTED
 from zun_compose.cli.logprint import LogPrinter, following, label
 from zun_compose.cli.signals import Interrupts, shout
 from zun_compose.cli.table import moment
 from zun_compose.container import Hint, Observed, State
 from zun_compose.driver import Subscription
-from zun_compose.errors import Cancelled, Conflict, NotFound, Unsupported, ZunComposeError
+from zun_compose.errors import Cancelled, Conflict, NotFound, OperationError, Unsupported, ZunComposeError
 from zun_compose.follow import merged_logs
 from zun_compose.options import LogOptions, UpOptions
+from zun_compose.record import Record
 
 if TYPE_CHECKING:
     from zun_compose.cli.invocation import Invocation
@@ -29,43 +30,71 @@ STOPPING = "zun-compose: stopping the stack (Ctrl-C again kills it)"
 _RUNS = (State.RUNNING, State.PAUSED, State.RESTARTING)
 _LOOK_SECONDS = 0.05
 _HOLD_SECONDS = 1.0
+ENDED = "zun-compose: a container has ended: stopping the stack (Ctrl-C twice kills it)"
 KILLING = "zun-compose: killing the stack (Ctrl-C again leaves at once)"
 
 
+class Showing(Record, kw_only=True):
+    """How logs are shown: those of `services` (none: all), of `silent` ones not. It stays until all ended."""
+
+    services: tuple[str, ...] = ()
+    prefix: bool = True
+    timestamps: bool = False
+    color: bool = True
+    silent: frozenset[str] = frozenset()
+
+
 def stay(
-    call: Invocation, engine: Engine, stack: Stack, options: UpOptions, *, prefix: bool, timestamps: bool
+    call: Invocation, engine: Engine, stack: Stack, options: UpOptions, showing: Showing, ending: Ending
 ) -> int:
-    """Bring `stack` up and stay until all its containers have ended (0) or a signal stopped it (130)."""
+    """Bring `stack` up and stay until all its containers have ended (0) or a signal stopped it (130).
+
+    An end that `ending` asks for stops the stack too, and its exit code is returned.
+    """
     stage = Stage()
+    watch = EndWatch(engine, stack, options.services or tuple(stack.services), ending, stage.end)
     # One for all: between bringing up and following no signal may go unheard.
-    with Interrupts([stage.stop, stage.kill], stage.farewell):
+    with Interrupts([stage.stop, stage.kill], stage.farewell), closing(watch):
         with call.progress() as progress:
             stage.progress = progress
             before = {one.id: one for one in engine.containers(stack)}
+            watch.begin(before.values())
             try:
                 engine.up(stack, options, sink=progress, cancel=stage.cancel)
             except Cancelled:
                 _stop(engine, stack, options, stage, progress)
-                return INTERRUPTED
+                return watch.code() if watch.first is not None else INTERRUPTED
+            except OperationError as error:
+                if ending.asked:
+                    watch.conclude()
+                    _stop(engine, stack, options, stage, progress)
+                    error.exit_code = watch.code() or FAILED
+                raise
+            watch.settle()
         # The live region of the terminal is closed by now: from here on lines are all there is.
         with call.progress(live=False) as progress:
             stage.progress = progress
             printer = LogPrinter(
-                color=call.colored(),
-                prefix=prefix,
-                timestamps=timestamps,
+                color=call.colored() and showing.color,
+                prefix=showing.prefix,
+                timestamps=showing.timestamps,
                 width=max((len(name) for name in stack.services), default=0) + len("-1"),
             )
-            followers = Followers(engine, stack, options.services, printer, _origins(engine, before))
+            followers = Followers(
+                engine, stack, showing.services, printer, _origins(engine, before), showing.silent
+            )
             with closing(followers):
                 if not stage.cancel.is_set():
                     followers.begin(stage)
                     stage.changed.wait()
-                if stage.cancel.is_set():
+                if not stage.cancel.is_set():
+                    # All that is followed has ended; what it depends on may run.
+                    watch.conclude()
+                if stage.cancel.is_set() or watch.first is not None:
                     _stop(engine, stack, options, stage, progress)
-                    return INTERRUPTED
+                    return watch.code() if watch.first is not None else INTERRUPTED
     followers.raise_failure()
-    return 0
+    return watch.code() if ending.asked else 0
 
 
 class Stage:
@@ -81,6 +110,12 @@ class Stage:
     def stop(self) -> None:
         """Ask for an orderly stop; safe in a signal handler."""
         self._note(STOPPING)
+        self.cancel.set()
+        self.changed.set()
+
+    def end(self) -> None:
+        """Ask for an orderly stop because a container has ended."""
+        self._note(ENDED)
         self.cancel.set()
         self.changed.set()
 
@@ -100,8 +135,7 @@ class Stage:
             self.progress.note(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Record):
     """From where a container's log is of interest: its end before this up, or now (`ran`)."""
 
     ran: bool
@@ -132,12 +166,15 @@ class Followers:
         services: Sequence[str],
         printer: LogPrinter,
         origins: Mapping[str, Origin],
+        silent: frozenset[str] = frozenset(),
     ) -> None:
         self._engine = engine
         self._stack = stack
         self._services = tuple(services)
         self._printer = printer
         self._origins = origins
+        # docker compose leaves these out too, and waits for their end all the same
+        self._silent = silent
         self._failure: BaseException | None = None
         self._threads: list[threading.Thread] = []
         self._subscription: Subscription | None = None
@@ -204,9 +241,10 @@ class Followers:
             )
             with following(merged) as lines:
                 for container, line in lines:
-                    self._printer.line(container, line)
+                    if container.service not in self._silent:
+                        self._printer.line(container, line)
             for one in late:
-                if one.id not in self._told:
+                if one.id not in self._told and one.service not in self._silent:
                     self._printer.say(label(one), f"exited with code {one.exit_code}")
         except (ZunComposeError, OSError) as error:
             self._failure = error
@@ -218,6 +256,8 @@ class Followers:
     def _heard(self, hint: Hint) -> None:
         if hint.action != "die" or (self._services and hint.service not in self._services):
             return
+        if hint.service in self._silent:
+            return
         with self._lock:
             # Those that had ended when we began are told by whoever prints their logs, after them.
             if hint.container in self._late:
@@ -228,8 +268,7 @@ class Followers:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Word:
+class _Word(Record, eq=False):
     name: str
     text: str
 

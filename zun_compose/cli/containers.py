@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from zun_compose.cli.table import ago, moment, shortened
 from zun_compose.container import Health, Observed, Published, State
+from zun_compose.record import Record
 from zun_compose.status import ContainerStatus
 
 COLUMNS = ("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "READINESS", "PORTS")
 COMMAND_WIDTH = 20
 SHORT_ID = 12
+HEADERS = {
+    "Command": "COMMAND",
+    "CreatedAt": "CREATED AT",
+    "ExitCode": "EXIT CODE",
+    "Health": "HEALTH",
+    "ID": "CONTAINER ID",
+    "Image": "IMAGE",
+    "Labels": "LABELS",
+    "Listening": "LISTENING",
+    "LocalVolumes": "LOCAL VOLUMES",
+    "Mounts": "MOUNTS",
+    "Name": "NAME",
+    "Names": "NAMES",
+    "Networks": "NETWORKS",
+    "Ports": "PORTS",
+    "Project": "PROJECT",
+    "Publishers": "PUBLISHERS",
+    "Readiness": "READINESS",
+    "ReadySince": "READY SINCE",
+    "RunningFor": "CREATED",
+    "Service": "SERVICE",
+    "Size": "SIZE",
+    "State": "STATE",
+    "Status": "STATUS",
+}
+"""What `as_json` gives, and what stands above it in a table of a template."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Record, kw_only=True):
     """A container with the engine's summary of it, and our view where it belongs to a known service."""
 
     seen: Observed

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from zun_compose.errors import SpecError, UsageError, ZunComposeError
+from zun_compose.errors import Fault, SpecError, UsageError, ZunComposeError
 
 PROGRAM = "zun-compose"
 FAILED = 1
@@ -51,6 +51,7 @@ def report(error: BaseException, *, as_json: bool = False) -> int:
         # Whoever read us has gone: there is nobody to tell, and the interpreter must not try again at exit.
         silence(sys.stdout)
         return FAILED
+    error = _quoted(error)
     for line in [_object(error)] if as_json else _lines(error):
         try:
             click.echo(line, err=True)
@@ -65,7 +66,7 @@ def report(error: BaseException, *, as_json: bool = False) -> int:
 def _lines(error: BaseException) -> list[str]:
     prefix = f"{PROGRAM}: error: "
     if isinstance(error, SpecError) and error.faults:
-        return [f"{prefix}{fault}" for fault in error.faults]
+        return [f"{prefix}{fault}{_below(fault)}" for fault in error.faults]
     if isinstance(error, ZunComposeError):
         first, *rest = str(error).splitlines() or [error.code]
         return [f"{prefix}{first}", *(f"  {line}" for line in rest)]
@@ -83,6 +84,28 @@ def _lines(error: BaseException) -> list[str]:
     ]
 
 
+def _below(fault: Fault) -> str:
+    return "".join(f"\n  {line}" for line in (fault.excerpt or "").splitlines())
+
+
+def _quoted(error: BaseException) -> BaseException:
+    """Return an error with the excerpts of faults that were found after their file was read."""
+    if not isinstance(error, SpecError) or all(
+        fault.mark is None or fault.excerpt is not None for fault in error.faults
+    ):
+        return error
+    from zun_compose.parse.disk import Disk
+    from zun_compose.parse.text import quoted
+
+    return SpecError(quoted(error.faults, Disk()))
+
+
+def _fields(fault: Fault) -> dict[str, object]:
+    place = fault.mark._asdict() if fault.mark is not None else {}
+    said = {"code": fault.code, **place, "what": fault.what, "hint": fault.hint, "excerpt": fault.excerpt}
+    return {name: value for name, value in said.items() if value}
+
+
 def _object(error: BaseException) -> str:
     import json
 
@@ -98,7 +121,14 @@ def _object(error: BaseException) -> str:
         message = [
             line.removeprefix(f"{PROGRAM}: ").removeprefix("error: ").strip() for line in _lines(error)
         ]
-    body = {"event": "error", "code": code, "exit_code": exit_code(error), "message": "\n".join(message)}
+    body: dict[str, object] = {
+        "event": "error",
+        "code": code,
+        "exit_code": exit_code(error),
+        "message": "\n".join(message),
+    }
+    if isinstance(error, SpecError):
+        body["faults"] = [_fields(fault) for fault in error.faults]
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 

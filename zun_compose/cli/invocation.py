@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -124,7 +123,7 @@ class Invocation:
 
     # Where it runs
 
-    def choice(self, stack: str, *, announce: bool = False) -> Choice:
+    def choice(self, stack: str | None, *, announce: bool = False) -> Choice:
         """Choose and reach the engine once; `announce` says on stderr how it was chosen."""
         if self._choice is None:
             from zun_compose.cli.logged import Warnings
@@ -138,6 +137,7 @@ class Invocation:
                 stack=stack,
                 state=self._store(),
                 environment=self.settings.environment,
+                isolation=self.settings.isolation,
             )
             if self._choice.said and (announce or self._choice.surprising):
                 self.say(self._choice.said)
@@ -152,6 +152,12 @@ class Invocation:
             state = self._store(choice.address) if choice.lasting else None
             self._engine = Engine(choice.driver, state=state, parallel=self.settings.parallel)
         return self._engine
+
+    def any_engine(self) -> Engine:
+        """Return the engine for what concerns no stack of this folder: the one that a new stack would get."""
+        from zun_compose.engine import Engine
+
+        return Engine(self.choice(None).driver, parallel=self.settings.parallel)
 
     def _store(self, address: str | None = None) -> StateStore:
         from zun_compose.state import StateStore
@@ -206,6 +212,8 @@ def check_services(stack: Stack, names: Iterable[str]) -> None:
         if name in stack.inactive:
             profiles = ", ".join(f'"{profile}"' for profile in stack.inactive[name])
             raise UsageError(f'service "{name}" is not active: it needs one of the profiles {profiles}')
-        near = difflib.get_close_matches(name, declared, n=1)
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, declared, n=1)
         hint = f' (did you mean "{near[0]}"?)' if near else ""
         raise UsageError(f'no such service: "{name}"{hint}')

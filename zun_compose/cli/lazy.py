@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -49,7 +48,9 @@ class LazyGroup(click.Group):
             and not args[0].startswith("-")
             and not ctx.resilient_parsing
         ):
-            near = difflib.get_close_matches(args[0], self._entries, n=1)
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], self._entries, n=1)
             hint = f' (did you mean "{near[0]}"?)' if near else ""
             raise click.UsageError(f'no such command: "{args[0]}"{hint}', ctx)
         return super().resolve_command(ctx, args)

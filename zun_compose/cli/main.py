@@ -26,8 +26,15 @@ _IN = "zun_compose.cli.commands"
 
 COMMANDS = {
     "up": Entry(f"{_IN}.up", "up", "Create and start services, each once what it depends on is ready"),
+    "create": Entry(f"{_IN}.up", "create", "Create containers, networks and volumes, and start nothing"),
+    "scale": Entry(f"{_IN}.up", "scale", "Bring services to these numbers of containers"),
     "down": Entry(f"{_IN}.down", "down", "Stop and remove containers and networks"),
     "ps": Entry(f"{_IN}.show", "ps", "List containers, and how far each one is"),
+    "ls": Entry(f"{_IN}.lists", "ls", "List the stacks on the engine"),
+    "images": Entry(f"{_IN}.lists", "images", "List the images that containers were made from"),
+    "volumes": Entry(f"{_IN}.lists", "volumes", "List the stack's volumes"),
+    "port": Entry(f"{_IN}.lists", "port", "Print where a port of a container is published"),
+    "top": Entry(f"{_IN}.lists", "top", "List the processes that run in containers"),
     "status": Entry(f"{_IN}.show", "status", "Tell whether all services are ready (then exit 0)"),
     "explain": Entry(f"{_IN}.show", "explain", "Tell what each service waits for, and who was asked"),
     "plan": Entry(f"{_IN}.plan", "plan", "Print what up would do, and why"),
@@ -41,9 +48,14 @@ COMMANDS = {
     "stop": Entry(f"{_IN}.lifecycle", "stop", "Stop services, dependents first"),
     "restart": Entry(f"{_IN}.lifecycle", "restart", "Restart services"),
     "kill": Entry(f"{_IN}.lifecycle", "kill", "Send a signal to services"),
+    "pause": Entry(f"{_IN}.lifecycle", "pause", "Freeze containers that run"),
+    "unpause": Entry(f"{_IN}.lifecycle", "unpause", "Let paused containers go on"),
     "rm": Entry(f"{_IN}.lifecycle", "rm", "Remove stopped containers of services"),
     "exec": Entry(f"{_IN}.execute", "execute", "Run a command in a running container"),
     "run": Entry(f"{_IN}.execute", "run", "Run a command in a new container of a service"),
+    "cp": Entry(f"{_IN}.copy", "cp", "Copy files between containers and this machine"),
+    "image": Entry(f"{_IN}.image", "image", "Bring in, list and remove images of the local driver"),
+    "schema": Entry(f"{_IN}.schema", "schema", "Print the JSON Schema of stack files, for editors"),
     "version": Entry(f"{_IN}.version", "version", "Print the version"),
     "completion": Entry(f"{_IN}.version", "completion", "Print the script for shell completion"),
 }
@@ -79,14 +91,20 @@ COMMANDS = {
     "--driver",
     metavar="NAME",
     default="auto",
-    help="Which engine: auto, docker or memory (a simulation); auto is where the stack runs already, "
-    "else Docker, else Podman",
+    help="Which engine: auto, docker, local (no engine at all) or memory (a simulation); auto is where the "
+    "stack runs already, else Docker, else Podman, else local",
 )
 @click.option(
     "--host",
     metavar="URL",
     help="The engine's address, such as unix:///run/docker.sock or ssh://user@box [default: DOCKER_HOST, "
     "else Docker's current context]",
+)
+@click.option(
+    "--no-isolation",
+    is_flag=True,
+    help="Run local services as plain processes, where the kernel allows no user namespaces "
+    "[default: ZUN_COMPOSE_NO_ISOLATION]",
 )
 @click.option(
     "--profile",

@@ -124,6 +124,17 @@ def stop_timeout() -> Callable[[F], F]:
     )
 
 
+def row_format() -> Callable[[F], F]:
+    """Add --format for rows: table, json or a Go template."""
+    return click.option(
+        "--format",
+        "form",
+        default="table",
+        metavar="FORMAT",
+        help='How to print: table, json (an object a line), or a template: "{{.Name}}", "table {{.Name}}"',
+    )
+
+
 def output_format(*names: str) -> Callable[[F], F]:
     """Add --format with these names; the first one is the default."""
     return click.option(

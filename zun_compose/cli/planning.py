@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 CHANGES = 2
+NOT_STARTING: Mapping[str, Any] = {
+    "adopt": False,
+    "always_recreate_deps": False,
+    "gate": None,
+    "no_deps": False,
+    "no_start": True,
+    "renew_anon_volumes": False,
+    "timeout": None,
+    "wait": False,
+    "wait_timeout": None,
+}
 GATES = {
     "started": Condition.STARTED,
     "listening": Condition.LISTENING,
@@ -36,7 +47,14 @@ def converging(command: F) -> F:
     return command
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+def creating(command: F) -> F:
+    """Add those of them that decide what is created, to be completed by NOT_STARTING."""
+    for option in reversed(_CREATING):
+        command = option(command)
+    return command
+
+
+_CREATING: tuple[Callable[[Any], Any], ...] = (
     services(),
     click.option(
         "--scale",
@@ -55,14 +73,18 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--force-recreate", is_flag=True, help="Replace containers even if nothing has changed"),
     click.option("--no-recreate", is_flag=True, help="Keep containers even if something has changed"),
     click.option(
-        "--always-recreate-deps", is_flag=True, help="With SERVICE: what it depends on is replaced too"
-    ),
-    click.option("--no-deps", is_flag=True, help="With SERVICE: leave what it depends on alone"),
-    click.option(
         "--remove-orphans",
         is_flag=True,
         help="Remove containers of services that the file lacks [default: COMPOSE_REMOVE_ORPHANS, else keep]",
     ),
+)
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    *_CREATING,
+    click.option(
+        "--always-recreate-deps", is_flag=True, help="With SERVICE: what it depends on is replaced too"
+    ),
+    click.option("--no-deps", is_flag=True, help="With SERVICE: leave what it depends on alone"),
     click.option(
         "-V", "--renew-anon-volumes", is_flag=True, help="New anonymous volumes for replaced containers"
     ),

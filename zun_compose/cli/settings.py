@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from zun_compose.errors import UsageError
 
@@ -34,8 +34,7 @@ class ProgressMode(StrEnum):
     QUIET = "quiet"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Global options. `color` None means: where stdout is a terminal.
 
     `name_given` is True if the stack's name came from the command line, not from a variable.
@@ -45,13 +44,18 @@ class Settings:
     name: str | None = None
     driver: str = "auto"
     host: str | None = None
+    isolation: bool = True
     profiles: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
     project_directory: str | None = None
     progress: ProgressMode = ProgressMode.AUTO
     parallel: int = DEFAULT_PARALLEL
     color: bool | None = None
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self._fields if name != "environment")
+        return f"Settings({', '.join(shown)})"
 
 
 def settings(params: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -64,6 +68,7 @@ def settings(params: Mapping[str, Any], environment: Mapping[str, str]) -> Setti
         files=tuple(params.get("files") or ()),
         name=params.get("name") or None,
         driver=params.get("driver") or "auto",
+        isolation=not (params.get("no_isolation") or truth(environment, "ZUN_COMPOSE_NO_ISOLATION")),
         host=params.get("host") or None,
         profiles=tuple(params.get("profiles") or ()),
         env_files=tuple(params.get("env_files") or ()),

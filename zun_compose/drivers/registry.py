@@ -12,7 +12,9 @@ from zun_compose.errors import UsageError
 GROUP = "zun_compose.drivers"
 BUILT_IN: Mapping[str, str] = {
     "docker": "zun_compose.drivers.docker:connect",
+    "local": "zun_compose.drivers.local:connect",
     "memory": "zun_compose.drivers.memory:connect",
+    "zun": "zun_compose.drivers.zun:connect",
 }
 
 

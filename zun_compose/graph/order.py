@@ -1,10 +1,9 @@
-"""Order, reach and faults of the graph, on the standard library alone."""
+"""Order, reach and faults of the graph, without any library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from graphlib import CycleError, TopologicalSorter
 
 from zun_compose.errors import Fault, SpecError
 from zun_compose.model import Dependency, Service, Stack
@@ -42,23 +41,40 @@ def generations(stack: Stack) -> tuple[tuple[str, ...], ...]:
     """
     if faults := _unknown(stack):
         raise SpecError(faults)
-    sorter: TopologicalSorter[str] = TopologicalSorter()
-    for name, service in stack.services.items():
-        sorter.add(name, *(edge.on for edge in edges(stack, service)))
-    try:
-        sorter.prepare()
-    except CycleError:
-        # Only the failing case pays for networkx: it knows all cycles, graphlib just the first it met.
+    depths = _depths(stack)
+    if depths is None:
+        # Only the failing case pays for networkx, which knows all cycles with their paths.
         from zun_compose.graph.cycles import cycle_faults
 
-        raise SpecError(cycle_faults(stack)) from None
-    place = {name: index for index, name in enumerate(stack.services)}
-    found = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=place.__getitem__)
-        found.append(tuple(ready))
-        sorter.done(*ready)
-    return tuple(found)
+        raise SpecError(cycle_faults(stack))
+    found: list[list[str]] = [[] for _ in range(max(depths.values(), default=-1) + 1)]
+    for name in stack.services:
+        found[depths[name]].append(name)
+    return tuple(map(tuple, found))
+
+
+def _depths(stack: Stack) -> dict[str, int] | None:
+    """Return how many edges deep each service's longest chain of dependencies is; None for a cycle."""
+    depths: dict[str, int] = {}
+    for root, declared in stack.services.items():
+        if root in depths:
+            continue
+        path = [(root, edges(stack, declared))]
+        entered = {root}
+        while path:
+            name, left = path[-1]
+            deeper = next((edge.on for edge in left if edge.on not in depths), None)
+            if deeper is None:
+                path.pop()
+                entered.discard(name)
+                below = (depths[edge.on] for edge in edges(stack, stack.services[name]))
+                depths[name] = 1 + max(below, default=-1)
+            elif deeper in entered:
+                return None
+            else:
+                path.append((deeper, edges(stack, stack.services[deeper])))
+                entered.add(deeper)
+    return depths
 
 
 def closure(stack: Stack, names: Iterable[str]) -> frozenset[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from zun_compose.graph.order import edges, order
 from zun_compose.model import Condition, Stack
+from zun_compose.record import Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Record, kw_only=True):
     """One service of a critical path.
 
     `seconds` it took until its gate, which opened `finished` seconds after the beginning of the path;

@@ -14,7 +14,7 @@ from zun_compose.observe.wording import last_line, shown
 from zun_compose.sighting import Answer
 
 _SHELL = ("/bin/sh", "-c")
-_WORDS = 300
+_LONGEST = 300
 # What runc says when the command itself could not be started; the shell's own 127 is an answer of the test.
 _NOT_STARTED = ("OCI runtime exec failed", "exec failed:", "Error: crun:", "crun:")
 
@@ -54,9 +54,18 @@ def healthcheck(driver: Driver, observed: Observed, hc: Healthcheck, timeout: fl
     return run(driver, observed.id, command, timeout)
 
 
+def probe(driver: Driver, container: str, command: tuple[str, ...], timeout: float) -> Answer:
+    """Run the command of an exec probe once, for at most `timeout` seconds. Raises nothing."""
+    return run(driver, container, _words(command) or command, timeout)
+
+
 def test_command(hc: Healthcheck) -> tuple[str, ...] | None:
     """Return what a declared test runs; None if there is none, or it is switched off."""
-    match hc.test:
+    return _words(hc.test or ())
+
+
+def _words(test: tuple[str, ...]) -> tuple[str, ...] | None:
+    match test:
         case ("CMD", *rest) if rest:
             return tuple(rest)
         case ("CMD-SHELL", *rest) if rest:
@@ -72,7 +81,7 @@ def last_words(driver: Driver, container: str, lines: int = 10) -> tuple[str, ..
     if not isinstance(driver, LogSource):
         return ()
     try:
-        found = deque((shown(line.text, _WORDS) for line in driver.logs(container, tail=lines)), lines)
+        found = deque((shown(line.text, _LONGEST) for line in driver.logs(container, tail=lines)), lines)
     except Exception:  # noqa: BLE001 - whatever it is, the failure that is being told matters more
         return ()
     return tuple(found)

@@ -10,7 +10,8 @@ import select
 import socket
 import threading
 import time
-from dataclasses import dataclass
+
+from zun_compose.record import Record
 
 _SLICE = 0.1
 
@@ -19,8 +20,7 @@ class Stopped(Exception):
     """The caller wants no answer any more; never leaves this package."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Record, kw_only=True):
     """Until when (monotonic seconds) an answer is waited for; `seconds` is how long that was at the start."""
 
     seconds: float
@@ -52,10 +52,18 @@ class Patience:
         return min(self.left(), _SLICE)
 
 
-def connect(address: str, port: int, patience: Patience) -> socket.socket:
-    """Connect to a numeric address. Raises OSError (TimeoutError when the time is up) or Stopped."""
+def family(address: str) -> socket.AddressFamily:
+    """Return the family of a numeric address."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def connect(address: str, port: int, patience: Patience, made: socket.socket | None = None) -> socket.socket:
+    """Connect to a numeric address, with the socket `made` if it comes from elsewhere.
+
+    Raises OSError (TimeoutError when the time is up) or Stopped.
+    """
     patience.left()
-    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    made = made or socket.socket(family(address), socket.SOCK_STREAM)
     try:
         made.setblocking(False)
         code = made.connect_ex((address, port))
@@ -84,7 +92,8 @@ def resolve(host: str, patience: Patience) -> tuple[str, ...]:
         return (str(ipaddress.ip_address(host.strip("[]"))),)
     except ValueError:
         pass
-    answers: queue.SimpleQueue[tuple[str, ...] | OSError] = queue.SimpleQueue()
+    # not SimpleQueue: interrupted by a signal, its get() may forget its timeout
+    answers: queue.Queue[tuple[str, ...] | OSError] = queue.Queue()
 
     def ask() -> None:
         try:

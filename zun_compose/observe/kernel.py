@@ -10,21 +10,21 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
 
 from zun_compose.container import Observed, PortKey
 from zun_compose.driver import Driver
 from zun_compose.errors import DriverError
+from zun_compose.linux.proc import network_namespace, start_time
 from zun_compose.observe.namespaces import Namespaces, Vanished
 from zun_compose.observe.ownership import Owner, Shares
-from zun_compose.observe.process import Process, network_namespace, start_time, trusted
+from zun_compose.observe.process import Process, trusted
+from zun_compose.record import Mutable, Record, replace
 from zun_compose.sighting import SocketReading
 
 _REMEMBERED = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
+class Before(Record, kw_only=True):
     """Sockets that were bound at the moment `taken` (clock ticks since boot) in a shared namespace."""
 
     inodes: frozenset[int] = frozenset()
@@ -35,8 +35,7 @@ class Before:
         return bool(self.inodes) and process.start > self.taken
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Mutable):
     """What is remembered of one container between two readings."""
 
     owner: Owner | None = None

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zun_compose.container import LogLine, Observed
@@ -19,6 +18,7 @@ from zun_compose.driver import Driver, LogSource
 from zun_compose.errors import DriverError
 from zun_compose.observe.dial import Patience
 from zun_compose.observe.wording import shown
+from zun_compose.record import Mutable
 from zun_compose.sighting import Answer
 
 LINE = 64 * 1024
@@ -27,8 +27,7 @@ _REMEMBERED = 4096
 _OVERLAP = 1e-6
 
 
-@dataclass(slots=True)
-class _Place:
+class _Place(Mutable):
     """How far one pattern was searched in one life of a container; times in nanoseconds, the engine's."""
 
     life: str | None

@@ -12,9 +12,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from zun_compose.observe import netlink
-from zun_compose.observe.process import Process, network_namespace, read_counts, read_tables
-from zun_compose.observe.table import Table, parse
+from zun_compose.linux import sock_diag
+from zun_compose.linux.proc import network_namespace
+from zun_compose.observe.process import Process, read_counts, read_tables
+from zun_compose.observe.table import Bound, Table, parse
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class _Namespace:
     def __init__(self, *, own: bool) -> None:
         self._own = own
         self._lock = threading.Lock()
-        self._diag: netlink.Diag | None = None
+        self._diag: sock_diag.Diag | None = None
         self._denied = False
         self._closed = False
         self._table = Table()
@@ -131,7 +132,7 @@ class _Namespace:
         try:
             if self._diag is None:
                 self._diag = self._connect(process)
-            return Table(sockets=self._diag.dump(), source="netlink")
+            return Table(sockets=tuple(map(Bound.told, self._diag.dump())), source="netlink")
         except OSError as error:
             self._shut()
             if not process.alive:
@@ -140,12 +141,12 @@ class _Namespace:
             self._denied = True
             return None
 
-    def _connect(self, process: Process) -> netlink.Diag:
+    def _connect(self, process: Process) -> sock_diag.Diag:
         if self._own:
-            return netlink.connect_here()
+            return sock_diag.connect_here()
         if process.namespace is None:
             raise PermissionError("the namespace is not ours to see")
-        diag = netlink.connect_in(process.pid, process.namespace)
+        diag = sock_diag.connect_in(process.pid, process.namespace)
         if not process.alive:
             diag.close()
             raise ProcessLookupError(process.pid)

@@ -7,15 +7,15 @@ only the order of events is left: what was bound before the container started is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from threading import Lock
 
-from zun_compose.observe.process import Process, everyone, held, members, network_namespace
+from zun_compose.linux.proc import everyone, network_namespace
+from zun_compose.observe.process import Process, held, members
 from zun_compose.observe.table import Bound
+from zun_compose.record import Mutable, Record, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
+class Shares(Record, kw_only=True):
     """Sockets sorted by owner: the container's `own`, `others`', and those that could not be told."""
 
     own: tuple[Bound, ...] = ()
@@ -23,8 +23,7 @@ class Shares:
     untold: tuple[Bound, ...] = ()
 
 
-@dataclass(slots=True)
-class Owner:
+class Owner(Mutable):
     """Remembers for one container which sockets were found to be its own. Safe from several threads."""
 
     container: str

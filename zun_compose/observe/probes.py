@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
+from socket import socket
 from typing import assert_never
 
 from zun_compose.container import Observed, PortKey, State
-from zun_compose.driver import Driver, EngineInfo
+from zun_compose.driver import Doors, Driver, EngineInfo
+from zun_compose.errors import DriverError
 from zun_compose.model import Probe, ProbeKind
 from zun_compose.observe import commands, relay, web
-from zun_compose.observe.dial import Patience, Stopped, connect, reason, resolve
+from zun_compose.observe.dial import Patience, Stopped, connect, family, reason, resolve
 from zun_compose.observe.logs import LogSearch
 from zun_compose.observe.reach import Reach
 from zun_compose.observe.sockets import SocketReader
 from zun_compose.observe.wording import shown
+from zun_compose.record import replace
 from zun_compose.sighting import Answer
 
 Direct = Callable[[str, Patience], Answer]
+Connect = Callable[[str, int, Patience], socket]
 
 _RUNS = frozenset({State.RUNNING, State.PAUSED})
 
@@ -103,7 +107,7 @@ class Prober:
             case ProbeKind.HTTP:
                 return self._http(probe, observed, patience)
             case ProbeKind.EXEC:
-                return commands.run(self._driver, observed.id, probe.command, patience.left())
+                return commands.probe(self._driver, observed.id, probe.command, patience.left())
             case ProbeKind.LOG:
                 return self._logs.ask(observed, probe.pattern or "", patience)
         assert_never(probe.kind)
@@ -132,7 +136,7 @@ class Prober:
         def inside(address: str) -> Answer:
             return relay.tcp(self._driver, observed, address, port, patience)
 
-        direct = partial(_accepts, port=port)
+        direct = partial(_accepts, port=port, way=self._way(observed))
         return self._through(observed, port, patience, direct, inside)
 
     def _http(self, probe: Probe, observed: Observed, patience: Patience) -> Answer:
@@ -141,7 +145,23 @@ class Prober:
         def inside(address: str) -> Answer:
             return relay.http(self._driver, observed, address, port, probe, patience)
 
-        return self._through(observed, port, patience, partial(_fetched, probe=probe), inside)
+        direct = partial(_fetched, probe=probe, way=self._way(observed))
+        return self._through(observed, port, patience, direct, inside)
+
+    def _way(self, observed: Observed) -> Connect:
+        """Return how connections to a container's addresses are made."""
+        driver = self._driver
+        if not isinstance(driver, Doors):
+            return connect
+
+        def by_its_door(address: str, port: int, patience: Patience) -> socket:
+            try:
+                made = driver.stream_socket(observed.id, family(address))
+            except DriverError as error:
+                raise OSError(errno.ENETUNREACH, str(error)) from error
+            return connect(address, port, patience, made)
+
+        return by_its_door
 
     def _through(
         self,
@@ -200,13 +220,15 @@ def _first(addresses: tuple[str, ...], patience: Patience, direct: Direct) -> An
     return last
 
 
-def _accepts(address: str, patience: Patience, *, port: int) -> Answer:
-    connect(address, port, patience).close()
+def _accepts(address: str, patience: Patience, *, port: int, way: Connect = connect) -> Answer:
+    way(address, port, patience).close()
     return Answer(ok=True, text=f"{port}/tcp accepts")
 
 
-def _fetched(address: str, patience: Patience, *, probe: Probe, host: str = "") -> Answer:
-    connection = connect(address, web.default_port(probe), patience)
+def _fetched(
+    address: str, patience: Patience, *, probe: Probe, host: str = "", way: Connect = connect
+) -> Answer:
+    connection = way(address, web.default_port(probe), patience)
     return web.exchange(connection, probe, host or address, patience)
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
+from zun_compose.linux import proc
+from zun_compose.record import Record
+
 _SHORTEST_ID = 32
+_KERNEL_RUNTIMES = frozenset({"runc", "crun", "youki", "bubblewrap"})
 _OWN_FILES = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class Process(Record, kw_only=True):
     """A container's first process. `start` (clock ticks since boot) tells it from a later one of that pid.
 
     `namespace` is the inode of its network namespace, None where we may not see it.
@@ -30,49 +32,40 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether this very process is still there."""
-        return start_time(self.pid) == self.start
+        return proc.start_time(self.pid) == self.start
 
 
-def start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot; None if it is gone or a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            text = file.read(4096)
-    except OSError:
-        return None
-    # The name in brackets may hold anything, brackets too; the fields after it are plain.
-    fields = text[text.rfind(b")") + 2 :].split()
-    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
-        return None
-    return int(fields[19])
+def in_kernel(runtime: str) -> bool:
+    """Tell whether a runtime's containers are plain processes of this kernel, by an engine's name for it.
 
-
-def network_namespace(pid: int | str = "self") -> int | None:
-    """Return the inode of a process's network namespace; None if gone or not ours to see."""
-    try:
-        return os.stat(f"/proc/{pid}/ns/net").st_ino
-    except OSError:
-        return None
+    Sockets and exit codes of others (gVisor, Kata) are not those that the kernel tells.
+    """
+    # Docker also knows runc by its shim's name, "io.containerd.runc.v2".
+    name = runtime.removeprefix("io.containerd.")
+    return name.rsplit("/", 1)[-1].split(".")[0] in _KERNEL_RUNTIMES
 
 
 def trusted(pid: int | None, container: str) -> Process | None:
     """Return the process if /proc says that it belongs to the container of this full id."""
     if not pid or pid < 1 or len(container) < _SHORTEST_ID:
         return None
-    start = start_time(pid)
+    start = proc.start_time(pid)
     if start is None or not _names(pid, container):
         return None
-    process = Process(pid=pid, start=start, namespace=network_namespace(pid))
+    process = Process(pid=pid, start=start, namespace=proc.network_namespace(pid))
     # The pid may have been handed on while we read.
     return process if process.alive else None
 
 
 def _names(pid: int, container: str) -> bool:
-    if container in _text(f"/proc/{pid}/cgroup"):
+    if container in proc.text(f"/proc/{pid}/cgroup"):
+        return True
+    if f"ZUN_COMPOSE_CONTAINER={container}" in proc.text(f"/proc/{pid}/environ").split("\0"):
+        # The local driver without isolation: its processes are plain ones, marked by their environment.
         return True
     # Only a file of the container's own that is mounted in its place counts: on the machine itself
     # every process sees mounts below the engine's folders, the container's id in their path.
-    for line in _text(f"/proc/{pid}/mountinfo").splitlines():
+    for line in proc.text(f"/proc/{pid}/mountinfo").splitlines():
         fields = line.split(" ", 5)
         if len(fields) == 6 and container in fields[3] and fields[4] in _OWN_FILES:
             return True
@@ -83,7 +76,7 @@ def members(process: Process, container: str) -> tuple[int, ...]:
     """Return the pids of a container: those of its cgroup, else the process and its descendants."""
     found = set(_cgroup_members(process.pid, container))
     if process.pid not in found:
-        found = _descendants(process.pid)
+        found = {process.pid, *proc.descendants(process.pid)}
     return tuple(sorted(found))
 
 
@@ -116,11 +109,6 @@ def held(pids: Iterable[int], inodes: Iterable[int]) -> tuple[frozenset[int], bo
     return frozenset(found), readable
 
 
-def everyone() -> tuple[int, ...]:
-    """Return all pids that we can see."""
-    return tuple(int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
 def read_tables(pid: int) -> str:
     """Return the text of a process's four socket tables. Raises OSError if the process is gone."""
     parts = []
@@ -136,32 +124,21 @@ def read_tables(pid: int) -> str:
 
 
 def read_counts(pid: int) -> str:
-    """Return how many sockets of each kind the process's namespace has, in its own words ("" if untold).
-
-    Costs a hundredth of reading the tables; a socket that opens or closes changes it.
-    """
-    lines = (_text(f"/proc/{pid}/net/sockstat") + _text(f"/proc/{pid}/net/sockstat6")).splitlines()
-    return " ".join(
-        " ".join(line.split()[:3]) for line in lines if line.startswith(("TCP", "UDP: ", "UDP6: "))
-    )
-
-
-def _text(path: str) -> str:
+    """Return how many sockets of each kind the process's namespace has ("" if untold)."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return proc.socket_counts(pid)
     except OSError:
         return ""
 
 
 def _cgroup_members(pid: int, container: str) -> set[int]:
-    for line in _text(f"/proc/{pid}/cgroup").splitlines():
+    for line in proc.text(f"/proc/{pid}/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if container not in path:
             continue
         kind = "cgroup2" if number == "0" and not controllers else "cgroup"
-        for root, point, filesystem, options in _hierarchies():
+        for root, point, filesystem, options in hierarchies():
             if filesystem != kind or not _within(path, root):
                 continue
             if kind == "cgroup" and not set(controllers.split(",")) <= options:
@@ -180,10 +157,10 @@ def _within(path: str, root: str) -> bool:
 
 
 @cache
-def _hierarchies() -> tuple[tuple[str, str, str, frozenset[str]], ...]:
+def hierarchies() -> tuple[tuple[str, str, str, frozenset[str]], ...]:
     """All cgroup mounts of ours: root, mount point, kind, options."""
     found = []
-    for line in _text("/proc/self/mountinfo").splitlines():
+    for line in proc.text("/proc/self/mountinfo").splitlines():
         left, _, right = line.partition(" - ")
         fields, tail = left.split(), right.split()
         if len(fields) >= 5 and len(tail) >= 3 and tail[0] in ("cgroup", "cgroup2"):
@@ -200,22 +177,5 @@ def _pids_below(folder: str) -> set[int]:
     for place, _, files in os.walk(folder):
         if "cgroup.procs" in files:
             # 0 stands for a process that our pid namespace has no number for.
-            found.update(int(word) for word in _text(f"{place}/cgroup.procs").split() if word != "0")
-    return found
-
-
-def _descendants(pid: int) -> set[int]:
-    children: dict[int, list[int]] = {}
-    for other in everyone():
-        text = _text(f"/proc/{other}/stat")
-        fields = text[text.rfind(")") + 2 :].split()
-        if len(fields) > 1:
-            children.setdefault(int(fields[1]), []).append(other)
-    found: set[int] = set()
-    waiting = [pid]
-    while waiting:
-        current = waiting.pop()
-        if current not in found:
-            found.add(current)
-            waiting.extend(children.get(current, ()))
+            found.update(int(word) for word in proc.text(f"{place}/cgroup.procs").split() if word != "0")
     return found

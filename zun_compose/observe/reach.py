@@ -6,7 +6,6 @@ import errno
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from zun_compose.container import Observed, PortKey
 from zun_compose.driver import Driver, EngineInfo
@@ -14,6 +13,7 @@ from zun_compose.errors import DriverError
 from zun_compose.observe.inside import addresses
 from zun_compose.observe.kernel import shared_mode
 from zun_compose.observe.sockets import SocketReader
+from zun_compose.record import Record
 from zun_compose.sighting import Answer
 
 _REMEMBERED = 4096
@@ -22,8 +22,7 @@ _CUT_OFF_FOR = 10.0
 _HOPELESS = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Record, kw_only=True):
     """Where to ask. `inside` means from within the container; `refusal` is an answer already."""
 
     addresses: tuple[str, ...] = ()

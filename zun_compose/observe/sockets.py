@@ -8,18 +8,17 @@ that accepts on the machine proves nothing: Docker's proxy accepts before the co
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 from zun_compose.container import Observed, PortKey, State
-from zun_compose.driver import Driver, EngineInfo, ExecProbe, Listeners
+from zun_compose.driver import Doors, Driver, EngineInfo, ExecProbe, Listeners
 from zun_compose.errors import DriverError
 from zun_compose.observe import inside
 from zun_compose.observe.kernel import KernelReader, shared_mode
 from zun_compose.observe.namespaces import Vanished
+from zun_compose.observe.process import in_kernel
+from zun_compose.record import replace
 from zun_compose.sighting import SocketReading
 
-# Only these keep sockets in the kernel's own tables; a sandbox may have a netstack of its own.
-_KERNEL_RUNTIMES = frozenset({"runc", "crun", "youki"})
 _OBSERVABLE = frozenset({"tcp", "udp"})
 _RUNS = frozenset({State.RUNNING, State.PAUSED})
 
@@ -34,7 +33,7 @@ class SocketReader:
     def __init__(self, driver: Driver, info: EngineInfo, *, connect: bool | None = None) -> None:
         self._driver = driver
         self._info = info
-        self._connect = info.local if connect is None else connect
+        self._connect = (info.local and not isinstance(driver, Doors)) if connect is None else connect
         self._kernel = KernelReader(driver)
         self._mute: dict[str, str | None] = {}
         self._lock = threading.Lock()
@@ -55,6 +54,14 @@ class SocketReader:
             names = ", ".join(map(str, deaf))
             reading = replace(reading, note=_joined(f"{names} cannot be observed", reading.note))
         return reading
+
+    def glance(self, observed: Observed) -> SocketReading:
+        """Look at all that a container has bound, if that is cheap and sure: in a network of its own."""
+        if observed.state not in _RUNS or any(shared_mode(observed)):
+            return SocketReading()
+        if isinstance(self._driver, Listeners):
+            return self._by_engine(self._driver, observed)
+        return self._by_kernel(observed, frozenset())
 
     def baseline(self, observed: Observed | None) -> None:
         """Remember what is bound now in a shared namespace, before a container starts there.
@@ -151,9 +158,7 @@ class SocketReader:
         return _merged(reading, replace(found, complete=complete)), True
 
     def _in_kernel(self, observed: Observed) -> bool:
-        # Docker also knows runc by its shim's name, "io.containerd.runc.v2".
-        name = (observed.runtime or self._info.default_runtime).removeprefix("io.containerd.")
-        return name.rsplit("/", 1)[-1].split(".")[0] in _KERNEL_RUNTIMES
+        return in_kernel(observed.runtime or self._info.default_runtime)
 
 
 def _merged(first: SocketReading, second: SocketReading) -> SocketReading:

@@ -8,20 +8,16 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from zun_compose.container import PortKey
-
-LISTEN = 10  # TCP_LISTEN
-UNCONNECTED = 7  # TCP_CLOSE: what the kernel calls a UDP socket that is bound and has no peer
+from zun_compose.linux.sock_diag import LISTEN, UNCONNECTED, Waiting, is_loopback
+from zun_compose.record import Record
 
 _HEADER = "local_address"
 _MAPPED = bytes(10) + b"\xff\xff"
-_V6_LOOPBACK = bytes(15) + b"\x01"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Bound(Record, kw_only=True):
     """A socket that waits for others: TCP in LISTEN, or UDP bound without a peer.
 
     `address` is in network order, 4 or 16 bytes. `inode` is the socket's own number, the same that
@@ -31,6 +27,11 @@ class Bound:
     key: PortKey
     address: bytes
     inode: int
+
+    @classmethod
+    def told(cls, row: Waiting) -> Bound:
+        """Return what the kernel told of one socket."""
+        return cls(key=PortKey(row.port, row.protocol), address=row.address, inode=row.inode)
 
     @property
     def loopback(self) -> bool:
@@ -51,19 +52,11 @@ class Bound:
         return socket.inet_ntop(socket.AF_INET if len(plain) == 4 else socket.AF_INET6, plain)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Record, kw_only=True):
     """All waiting sockets of a namespace at one moment; `source` is netlink, proc or exec."""
 
     sockets: tuple[Bound, ...] = ()
     source: str = "none"
-
-
-def is_loopback(address: bytes) -> bool:
-    """Whether an address of 4 or 16 bytes is a loopback address, also as IPv4 mapped into IPv6."""
-    if len(address) == 4:
-        return address[0] == 127
-    return address == _V6_LOOPBACK or (address.startswith(_MAPPED) and address[12] == 127)
 
 
 def parse(text: str) -> tuple[tuple[Bound, ...], frozenset[str]]:

@@ -2,21 +2,22 @@
 
 discovery, layers (text, interpolate, extends, include, merge, check), shorthand, normalize, profiles,
 consistency, bind. canonical prints the tree as docker compose does. Only disk.py reads files.
+
+attributes/ is the one definition of the language, reference/ what is made of it: the JSON Schema and a page.
 """
 
 from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zun_compose.errors import UsageError
+from zun_compose.errors import Mark, UsageError
 from zun_compose.model import Stack
 from zun_compose.parse import canonical as printing
-from zun_compose.parse import consistency, normalize, profiles, shorthand
+from zun_compose.parse import consistency, normalize, paths, profiles, shorthand
 from zun_compose.parse.bind import Frame, bind
 from zun_compose.parse.discovery import Found, discover, normal, valid
 from zun_compose.parse.interpolate import Invalid, Missing, expand
@@ -26,23 +27,26 @@ from zun_compose.parse.rules import language
 from zun_compose.parse.source import Source
 from zun_compose.parse.tree import Faults, Map, clone, locate, spell, without
 from zun_compose.parse.unify import unify
+from zun_compose.parse.variables import Survey, Variable
+from zun_compose.record import Record, replace
 
 _NAME_HINT = "lower-case letters, digits, - and _, a letter or digit first"
 
-__all__ = ["Loaded", "Request", "Source", "dump", "load"]
+__all__ = ["Loaded", "Request", "Source", "Variable", "dump", "load", "used_variables"]
 
 
 # With more faults than this in its shape, a file is told those alone: looking further takes time.
 _FEW = 100
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
+class Loaded(Record, kw_only=True):
     """What was read. `variables` are the values that interpolation saw: never print them unasked."""
 
+    unshown = ("tree", "variables")
+
     stack: Stack
-    tree: Map = field(repr=False)
-    variables: Mapping[str, str] = field(repr=False)
+    tree: Map
+    variables: Mapping[str, str]
     profiles: tuple[str, ...] = ()
     escape: bool = True
 
@@ -67,28 +71,74 @@ def load(request: Request, source: Source) -> Loaded:
     variables = {**found.variables, "COMPOSE_PROJECT_NAME": name}
 
     tree = layers.model(found.files, found.folder, variables)
-    reading = _Reading(request=request, source=source, found=found, name=name, variables=variables)
+    if not tree and not faults.found:
+        faults.add("empty", "there is nothing in the stack file", Mark(found.files[0], 1, 1))
+    reading = _Reading(request=request, source=source, found=found, home=home, name=name, variables=variables)
     if faults.found:
-        reading.look_further(tree, faults)
+        reading.look_further(tree, faults, lambda sound, later: _finish(reading, sound, later, resolve=True))
     faults.check()
     return _finish(reading, tree, faults)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
+# What keeps a file from being read, and so from telling its variables. That one of them lacks a value is
+# what is asked, and what the file comes to without it is not.
+_UNREADABLE = frozenset(
+    f"spec.{word}"
+    for word in (
+        "alias_bomb",
+        "anchor",
+        "encoding",
+        "extends",
+        "extends_cycle",
+        "file",
+        "include",
+        "include_cycle",
+        "interpolation",
+        "key",
+        "merge_key",
+        "tag",
+        "too_deep",
+        "unsupported",
+        "yaml",
+    )
+)
+
+
+def used_variables(request: Request, source: Source) -> tuple[Variable, ...]:
+    """Return all variables that the stack's files use, by name, whether or not they have a value.
+
+    Files that are included or extended from count with all that they say. Raises SpecError for files that
+    cannot be read, UsageError if there is nothing to read.
+    """
+    faults, survey = Faults(), Survey()
+    home = request.environment.get("HOME", "") or "/"
+    found = discover(request, source, faults, home)
+    layers = Layers(source, faults, home, resolve=False, survey=survey)
+    variables = {**found.variables, "COMPOSE_PROJECT_NAME": _name(request, layers, found, faults)}
+    layers.model(found.files, found.folder, variables)
+    faults.found = [fault for fault in faults.found if fault.code in _UNREADABLE]
+    faults.check()
+    return survey.variables()
+
+
+class _Reading(Record, kw_only=True):
     """What all phases after the layers need to know."""
+
+    unshown = ("variables",)
 
     request: Request
     source: Source
     found: Found
+    home: str
     name: str
-    variables: Mapping[str, str] = field(repr=False)
+    variables: Mapping[str, str]
 
-    def look_further(self, tree: Any, faults: Faults) -> None:
+    def look_further(self, tree: Any, faults: Faults, phases: Callable[[Map, Faults], object]) -> None:
         """Add what later phases find wrong in the parts of a faulty file that are sound."""
         if not isinstance(tree, Map) or len(faults.paths) > _FEW:
             return
         later = Faults()
+        later.written, later.values = faults.written, faults.values
         # What is said of a whole service that has lost a part may be a consequence of that.
         broken = tuple(f"{spell(path[:2])} " for path in faults.paths)
         broken += tuple(
@@ -97,14 +147,16 @@ class _Reading:
         without(tree, faults.paths)
         # A tree with holes may be more than a phase can take; then the first faults have to do.
         with suppress(Exception):
-            _finish(self, tree, later)
-        faults.found += [fault for fault in later.found if not fault.what.startswith(broken)]
+            phases(tree, later)
+        faults.take(later, (fault for fault in later.found if not fault.what.startswith(broken)))
 
 
-def _finish(reading: _Reading, tree: Map, faults: Faults) -> Loaded:
-    """Run the phases from the short forms to the model."""
+def _finish(reading: _Reading, tree: Map, faults: Faults, *, resolve: bool = False) -> Loaded:
+    """Run the phases from the short forms to the model; `resolve` makes paths absolute first."""
     request, source, found = reading.request, reading.source, reading.found
     name, variables = reading.name, reading.variables
+    if resolve and request.resolve_paths:
+        paths.resolve(tree, found.folder, reading.home)
     shorthand.lengthen(tree, faults)
     unify(tree, language())
     env_files: list[str] = []
@@ -118,10 +170,6 @@ def _finish(reading: _Reading, tree: Map, faults: Faults) -> Loaded:
         normalize.normalize(tree, name, variables)
     if request.consistency:
         consistency.Consistency(tree, inactive, faults).run()
-    faults.check()
-    whole = clone(tree) if request.all_resources else None
-    profiles.prune(tree)
-
     frame = Frame(
         name=name,
         working_dir=found.folder,
@@ -131,6 +179,12 @@ def _finish(reading: _Reading, tree: Map, faults: Faults) -> Loaded:
         default_gate=request.default_gate,
         lenient=request.lenient,
     )
+    if faults.found:
+        reading.look_further(tree, faults, lambda sound, later: bind(sound, frame, variables, later))
+    faults.check()
+    whole = clone(tree) if request.all_resources else None
+    profiles.prune(tree)
+
     stack = bind(tree, frame, variables, faults)
     faults.check()
     if request.name or found.variables.get("COMPOSE_PROJECT_NAME"):

@@ -6,7 +6,6 @@ Services are bound by bind_service.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from zun_compose.model import (
@@ -18,17 +17,17 @@ from zun_compose.model import (
     Stack,
     Volume,
 )
+from zun_compose.parse import placing
+from zun_compose.parse.attributes import own as own_words
 from zun_compose.parse.bind_service import Binder
 from zun_compose.parse.probes import Reader
 from zun_compose.parse.shorthand import text_of
 from zun_compose.parse.tree import Faults, Map, locate
-from zun_compose.parse.uncarried import uncarried
+from zun_compose.parse.uncarried import closed, uncarried
+from zun_compose.record import Record
 
-_STACK_WORDS = ("gate", "externals")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(Record, kw_only=True):
     """What a stack has besides its tree."""
 
     name: str
@@ -46,7 +45,7 @@ def bind(tree: Map, frame: Frame, variables: Mapping[str, str], faults: Faults) 
     own = tree.get("x-zun")
     gate = frame.default_gate
     externals = {}
-    if own is not None and reader.keys(own, _STACK_WORDS, ("x-zun",)):
+    if own is not None and reader.keys(own, own_words.STACK_WORDS, ("x-zun",)):
         if "gate" in own:
             said = reader.condition(own["gate"], ("x-zun", "gate"))
             gate = gate or said
@@ -58,6 +57,7 @@ def bind(tree: Map, frame: Frame, variables: Mapping[str, str], faults: Faults) 
     services: dict[str, Service] = {
         name: binder.service(name, service) for name, service in (tree.get("services") or {}).items()
     }
+    placing.refuse_lost_ends(tree, services.values(), faults)
     configs, secrets = (
         {key: _file(tree, kind, key, entry, variables, faults) for key, entry in _section(tree, kind)}
         for kind in ("configs", "secrets")
@@ -75,7 +75,8 @@ def bind(tree: Map, frame: Frame, variables: Mapping[str, str], faults: Faults) 
         files=frame.files,
         environment_files=frame.environment_files,
         # before the warnings, to which it adds
-        uncarried={} if frame.lenient else uncarried(tree, services, configs, secrets, faults),
+        uncarried={} if frame.lenient else uncarried(tree, services, faults),
+        closed={} if frame.lenient else closed(tree, services, configs, secrets),
         warnings=tuple(faults.warnings),
     )
 

@@ -3,34 +3,77 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zun_compose.model import (
     Condition,
     Dependency,
-    Device,
     Expose,
     External,
-    Healthcheck,
-    Logging,
     Probe,
     Restart,
     RestartName,
     Service,
 )
-from zun_compose.parse import parts
+from zun_compose.parse import parts, placing
+from zun_compose.parse.attributes import own as own_words
 from zun_compose.parse.normalize import implied
 from zun_compose.parse.probes import Reader
 from zun_compose.parse.tree import Faults, Map, Path, locate, spell
+from zun_compose.record import replace
 
-_SERVICE_WORDS = ("job", "once", "gate", "fate")
+_Read = Callable[[Any], Any]
+
+# Attributes that stand for themselves: the model's field and how it is read. None is as none at all.
+_ALONE: Mapping[str, tuple[str, _Read]] = {
+    **{
+        name: (name, parts.same)
+        for name in (
+            *("image", "pull_policy", "platform", "container_name", "hostname", "domainname", "working_dir"),
+            *("user", "init", "runtime", "stop_signal", "network_mode", "mac_address", "pid", "ipc", "uts"),
+            *("userns_mode", "cgroup", "cgroup_parent"),
+        )
+    },
+    **{
+        name: (name, tuple)
+        for name in (
+            *(
+                "command",
+                "entrypoint",
+                "group_add",
+                "dns",
+                "dns_search",
+                "dns_opt",
+                "links",
+                "external_links",
+            ),
+            *("tmpfs", "volumes_from", "profiles", "cap_add", "cap_drop", "security_opt"),
+            "device_cgroup_rules",
+        )
+    },
+    **{name: (name, dict) for name in ("environment", "labels", "annotations", "sysctls")},
+    **{name: (name, bool) for name in ("tty", "stdin_open", "privileged", "read_only")},
+    "attach": ("attach", bool),
+    "blkio_config": ("blkio_config", parts.block_io),
+    "build": ("build", parts.build),
+    "configs": ("configs", lambda value: parts.file_mounts(value, "/")),
+    "devices": ("devices", parts.devices),
+    "extra_hosts": ("extra_hosts", parts.hosts),
+    "healthcheck": ("healthcheck", parts.healthcheck),
+    "logging": ("logging", parts.logging),
+    "networks": ("networks", parts.attachments),
+    "ports": ("ports", parts.ports),
+    "secrets": ("secrets", lambda value: parts.file_mounts(value, "/run/secrets/")),
+    "shm_size": ("shm_size", int),
+    "stop_grace_period": ("stop_grace_period", parts.seconds),
+    "storage_opt": ("storage_opt", parts.texts),
+    "ulimits": ("ulimits", parts.ulimits),
+    "volumes": ("mounts", parts.mounts),
+}
 _COUNT = re.compile(r"[0-9]{1,9}")
 _RESTARTS = frozenset(name.value for name in RestartName)
 _OWN_KEYS = ("x-readiness", "x-zun", "x-depends-on")
-_OWN_EDGE_KEYS = ("x-condition", "x-timeout", "x-retries", "x-replicas")
-_EDGE_WORDS = ("condition", "timeout", "retries", "replicas", "required", "restart")
 
 
 class Binder:
@@ -71,82 +114,28 @@ class Binder:
         path: Path = ("services", name)
         own = self._own(raw, path)
         self._near_misses(raw, _OWN_KEYS, path)
-        build = raw.get("build")
-        networks = raw.get("networks")
         deploy = raw.get("deploy") or {}
-        logging = raw.get("logging")
+        fields: dict[str, Any] = {}
+        for key, value in raw.items():
+            if value is not None and key in _ALONE:
+                field, read = _ALONE[key]
+                fields[field] = read(value)
+        if deploy or not parts.RESOURCES.isdisjoint(raw):
+            fields["resources"] = parts.resources(raw, deploy)
+            fields["device_requests"] = parts.device_requests(raw, deploy)
+        if own:
+            fields.update(once=bool(own.get("once")), fate=own.get("fate") or {})
+        fields.update(placing.read(own, fields.get("image"), (*path, "x-zun"), self._fault))
         return Service(
             name=name,
-            image=raw.get("image"),
-            build=parts.build(build) if build is not None else None,
-            pull_policy=raw.get("pull_policy"),
-            platform=raw.get("platform"),
-            container_name=raw.get("container_name"),
-            hostname=raw.get("hostname"),
-            domainname=raw.get("domainname"),
-            command=parts.words(raw.get("command")),
-            entrypoint=parts.words(raw.get("entrypoint")),
-            environment=dict(raw.get("environment") or {}),
-            working_dir=raw.get("working_dir"),
-            user=raw.get("user"),
-            group_add=parts.listed(raw, "group_add"),
-            init=raw.get("init"),
-            tty=bool(raw.get("tty")),
-            stdin_open=bool(raw.get("stdin_open")),
-            privileged=bool(raw.get("privileged")),
-            read_only=bool(raw.get("read_only")),
-            runtime=raw.get("runtime"),
-            stop_signal=raw.get("stop_signal"),
-            stop_grace_period=parts.seconds(raw.get("stop_grace_period")),
             restart=self._restart(raw, deploy, path),
-            labels=dict(raw.get("labels") or {}),
-            annotations=dict(raw.get("annotations") or {}),
-            ports=tuple(parts.port(entry) for entry in raw.get("ports") or ()),
             expose=self._expose(raw.get("expose") or (), path),
-            networks=None
-            if networks is None
-            else tuple(parts.attachment(key, entry) for key, entry in networks.items()),
-            network_mode=raw.get("network_mode"),
-            mac_address=raw.get("mac_address"),
-            dns=parts.listed(raw, "dns"),
-            dns_search=parts.listed(raw, "dns_search"),
-            dns_opt=parts.listed(raw, "dns_opt"),
-            extra_hosts=parts.hosts(raw.get("extra_hosts")),
-            links=parts.listed(raw, "links"),
-            mounts=tuple(parts.mount(entry) for entry in raw.get("volumes") or ()),
-            tmpfs=parts.listed(raw, "tmpfs"),
-            volumes_from=parts.listed(raw, "volumes_from"),
-            configs=parts.file_mounts(raw.get("configs"), "/"),
-            secrets=parts.file_mounts(raw.get("secrets"), "/run/secrets/"),
             dependencies=self._dependencies(name, raw, own, path),
-            healthcheck=self._healthcheck(raw),
             readiness=self._readiness(raw, path),
-            profiles=parts.listed(raw, "profiles"),
             replicas=parts.replicas(raw, deploy),
-            resources=parts.resources(raw, deploy),
-            ulimits=tuple(parts.ulimit(key, entry) for key, entry in (raw.get("ulimits") or {}).items()),
-            cap_add=parts.listed(raw, "cap_add"),
-            cap_drop=parts.listed(raw, "cap_drop"),
-            security_opt=parts.listed(raw, "security_opt"),
-            sysctls=dict(raw.get("sysctls") or {}),
-            devices=tuple(
-                Device(source=entry["source"], target=entry["target"], permissions=entry["permissions"])
-                for entry in raw.get("devices") or ()
-            ),
-            shm_size=parts.whole(raw.get("shm_size")),
-            pid=raw.get("pid"),
-            ipc=raw.get("ipc"),
-            uts=raw.get("uts"),
-            userns_mode=raw.get("userns_mode"),
-            cgroup=raw.get("cgroup"),
-            cgroup_parent=raw.get("cgroup_parent"),
-            logging=Logging(driver=logging.get("driver"), options=dict(logging.get("options") or {}))
-            if logging
-            else None,
-            job=bool(own.get("job")) or deploy.get("mode") == "replicated-job",
-            once=bool(own.get("once")),
-            fate=own.get("fate") or {},
+            job=bool(own.get("job")) or deploy.get("mode") in ("replicated-job", "global-job"),
             mark=locate(self.tree, path, key=True),
+            **fields,
         )
 
     def _near_misses(self, entry: Map, known: tuple[str, ...], path: Path) -> None:
@@ -161,7 +150,7 @@ class Binder:
         """Return the service's x-zun, checked."""
         own = raw.get("x-zun")
         place = (*path, "x-zun")
-        if own is None or not self.reader.keys(own, _SERVICE_WORDS, place):
+        if own is None or not self.reader.keys(own, own_words.SERVICE_WORDS, place):
             return {}
         for key in ("job", "once"):
             if key in own and not isinstance(own[key], bool):
@@ -173,27 +162,10 @@ class Binder:
         return checked
 
     def _readiness(self, raw: Map, path: Path) -> tuple[Probe, ...]:
-        for key in ("x-readiness", "readiness"):
-            if raw.get(key) is not None:
-                return self.reader.probes(raw[key], (*path, key))
-        return ()
-
-    def _healthcheck(self, raw: Map) -> Healthcheck | None:
-        check = raw.get("healthcheck")
-        if check is None:
-            return None
-        test = check.get("test")
-        if check.get("disable"):
-            test = ("NONE",)
-        retries = check.get("retries")
-        return Healthcheck(
-            test=tuple(test) if test else None,
-            interval=parts.seconds(check.get("interval")),
-            timeout=parts.seconds(check.get("timeout")),
-            retries=None if retries is None else int(retries),
-            start_period=parts.seconds(check.get("start_period")),
-            start_interval=parts.seconds(check.get("start_interval")),
-        )
+        given = [key for key in ("x-readiness", "readiness") if raw.get(key) is not None]
+        # The one that loses is read too: what is wrong with it will not be found by docker compose.
+        probes = [self.reader.probes(raw[key], (*path, key)) for key in given]
+        return probes[0] if probes else ()
 
     def _restart(self, raw: Map, deploy: Mapping[str, Any], path: Path) -> Restart:
         text = raw.get("restart")
@@ -239,8 +211,9 @@ class Binder:
         if "gate" in own:
             gate = self.reader.condition(own["gate"], (*path, "x-zun", "gate")) or gate
         found: list[Dependency] = []
-        namespaced = {edge for edge, restart in implied(raw) if restart}
-        sources = {edge for edge, _ in implied(raw)}
+        needs = implied(raw)
+        namespaced = {edge for edge, restart in needs if restart}
+        sources = {edge for edge, _ in needs}
         explicit = raw.get("#explicit") or {}
         for target, entry in (raw.get("depends_on") or {}).items():
             place = (*path, "depends_on", target)
@@ -269,21 +242,22 @@ class Binder:
         if isinstance(value, str):
             value = [value]
         if isinstance(value, list):
-            entries: dict[str, Any] = {str(item): {} for item in value}
+            entries: dict[str, Any] = {item: {} for item in value if isinstance(item, str)}
+            for index in (index for index, item in enumerate(value) if not isinstance(item, str)):
+                self._fault((*place, index), f"{spell((*place, index))} must be the name of an external")
         elif isinstance(value, dict):
             entries = {key: item if item is not None else {} for key, item in value.items()}
         else:
             self._fault(place, f"{spell(place)} must be a list or a mapping")
             return []
         found = []
-        allowed = (*_EDGE_WORDS, *(f"x-{word}" for word in _EDGE_WORDS))
         for target, entry in entries.items():
             if target not in self.externals:
                 hint = self.faults.near(target, self.externals) or "declare it under x-zun: externals:"
                 self.faults.at(
                     self.tree, (*place, target), "undefined_external", f'unknown external "{target}"', hint
                 )
-            elif self.reader.keys(entry, allowed, (*place, target)):
+            elif self.reader.keys(entry, own_words.OUTSIDE_EDGE_WORDS, (*place, target)):
                 edge = self._edge(target, entry, (*place, target), Condition.READY, external=True)
                 if edge.condition is not Condition.READY:
                     self._fault(
@@ -296,7 +270,7 @@ class Binder:
         self, target: str, entry: Any, place: Path, gate: Condition | None, *, external: bool
     ) -> Dependency:
         condition: Condition | None = None
-        self._near_misses(entry, _OWN_EDGE_KEYS, place)
+        self._near_misses(entry, own_words.EDGE_WORDS, place)
         if entry.get("x-condition") is not None:
             condition = self.reader.condition(entry["x-condition"], (*place, "x-condition"))
         elif gate is not None and ("condition" not in entry or not external):
@@ -318,7 +292,7 @@ class Binder:
 
     def _bounds(self, entry: Any, place: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for word in ("timeout", "retries", "replicas"):
+        for word in own_words.BOUNDS:
             key = f"x-{word}" if f"x-{word}" in entry else word
             if key not in entry:
                 continue

@@ -24,7 +24,8 @@ _POINTERS = frozenset(
         "enable_ipv6",
     )
 )
-_OWN = frozenset(("readiness",))
+_OWN = frozenset(("readiness", "pull_refresh_after"))
+"""Attributes that docker compose does not print: our own word, and one that it knows and does not keep."""
 
 
 def canonical(tree: Map, stack: str, *, extensions: bool, escape: bool) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class _Render:
         build = result.get("build") or {}
         for mount in (*result.get("configs", ()), *result.get("secrets", ()), *build.get("secrets", ())):
             if isinstance(mount.get("mode"), int):
-                mount["mode"] = f"0{mount['mode']:o}" if mount["mode"] else "0"
+                mount["mode"] = f"0{mount['mode']:o}"
         if isinstance(build.get("ssh"), dict):
             build["ssh"] = [f"{name}={value}" if value else name for name, value in build["ssh"].items()]
         return {key: result[key] for key in sorted(result)}
@@ -145,4 +146,5 @@ class _Render:
             return int(value)
         if node is not None and node.rule is not None and node.rule.types == ("a string", "a number"):
             return text_of(value)
-        return value
+        # docker compose keeps processor shares and the like in 32 bits.
+        return units.single(value) if isinstance(value, float) else value

@@ -19,7 +19,7 @@ from zun_compose.parse.rules import (
     item_of,
     language,
 )
-from zun_compose.parse.text import Timestamp
+from zun_compose.parse.scalars import Timestamp
 from zun_compose.parse.tree import Faults, Path, spell
 
 _SORTS: dict[type, tuple[str, ...]] = {
@@ -29,13 +29,19 @@ _SORTS: dict[type, tuple[str, ...]] = {
     type(None): (NULL,),
 }
 
-CONDITIONS = ("service_started", "service_healthy", "service_completed_successfully")
-OWN_CONDITIONS = ("service_listening", "service_ready", "service_completed")
+_SINGLE = frozenset((STRING, NUMBER, INTEGER, BOOLEAN))
 
 
 def check(tree: Any, faults: Faults) -> None:
     """Note every fault of the tree against the table."""
     _Check(tree, faults).value(tree, language(), ())
+
+
+def check_early(tree: Any, value: Any, node: Node, path: Path, faults: Faults) -> bool:
+    """Check the value at a path that is carried out before all is checked; tell whether it is right."""
+    before = len(faults.found)
+    _Check(tree, faults).value(value, node, path)
+    return len(faults.found) == before
 
 
 def sorts(value: Any) -> tuple[str, ...]:
@@ -64,8 +70,10 @@ class _Check:
         self.tree = tree
         self.faults = faults
 
-    def fault(self, path: Path, code: str, what: str, hint: str = "", *, key: bool = False) -> None:
-        self.faults.at(self.tree, path, code, what, hint, key=key)
+    def fault(
+        self, path: Path, code: str, what: str, hint: str = "", *, key: bool = False, veiled: bool = False
+    ) -> None:
+        self.faults.at(self.tree, path, code, what, hint, key=key, veiled=veiled)
 
     def value(self, value: Any, node: Node, path: Path) -> None:
         rule = node.rule
@@ -86,6 +94,8 @@ class _Check:
                     "type",
                     f"{spell(path) or 'the file'} must be {_either(accepted)}, not {found}",
                     hint,
+                    # Where no single value belongs, this one may have slipped out of `environment`.
+                    veiled=not _SINGLE.intersection(accepted),
                 )
                 return
             if isinstance(value, float) and not isfinite(value) and BOOLEAN not in rule.types:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
-from zun_compose.parse.check import CONDITIONS, OWN_CONDITIONS
+from zun_compose.parse.attributes.own import CONDITIONS
 from zun_compose.parse.normalize import implied
 from zun_compose.parse.tree import Faults, Map, Path, spell
 
@@ -17,7 +18,7 @@ def resources(tree: Map, faults: Faults) -> None:
     for name, volume in (tree.get("volumes") or {}).items():
         if volume.get("external") is True:
             for key in volume:
-                if key not in ("name", "external") and not key.startswith("x-") and volume[key]:
+                if key not in ("name", "external") and not key.startswith("x-"):
                     what = f"volumes.{name} is external and cannot have {key}"
                     faults.at(tree, ("volumes", name, key), "conflict", what, key=True)
     for kind, origins in _ORIGINS.items():
@@ -26,15 +27,17 @@ def resources(tree: Map, faults: Faults) -> None:
 
 
 def _origin(tree: Map, path: Path, entry: Map, origins: tuple[str, ...], faults: Faults) -> None:
-    given = [key for key in origins if key in entry and not (key == "environment" and not entry[key])]
-    if entry.get("external") is True:
+    given = [key for key in origins if key in entry]
+    if len(given) > 1:
+        faults.at(tree, path, "conflict", f"{spell(path)} has both {given[0]} and {given[1]}")
+    elif entry.get("external") is True:
         if given:
             faults.warn(f"{spell(path)} is external, its {given[0]} is ignored")
-    elif len(given) > 1:
-        faults.at(tree, path, "conflict", f"{spell(path)} has both {given[0]} and {given[1]}")
-    elif not given:
+    elif not given and "driver" not in entry and "external" not in entry:
         hint = f"one of {', '.join(origins)}, or external: true"
         faults.at(tree, path, "missing", f"{spell(path)} does not say where its content is", hint)
+    elif path[0] == "secrets" and not any(entry.get(key) for key in given):
+        faults.at(tree, path, "missing", f"{spell(path)} needs a file or an environment variable")
 
 
 class Consistency:
@@ -136,13 +139,12 @@ class Consistency:
         for target, entry in edges.items():
             place = (*path, "depends_on", target)
             condition = entry.get("condition") if isinstance(entry, dict) else None
-            if condition is not None and condition not in CONDITIONS and condition not in OWN_CONDITIONS:
-                words = (*CONDITIONS, *OWN_CONDITIONS)
+            if condition is not None and condition not in CONDITIONS:
                 self._fault(
                     (*place, "condition"),
                     "value",
                     f'{spell(place)}.condition cannot be "{condition}"',
-                    self.faults.near(condition, words) or "one of: " + ", ".join(words),
+                    self.faults.near(condition, CONDITIONS) or "one of: " + ", ".join(CONDITIONS),
                 )
             self._target(name, target, place, required=entry.get("required") is not False)
         for target, _ in implied(service):
@@ -167,7 +169,7 @@ class Consistency:
                 place,
                 "undefined_service",
                 f'service "{name}" depends on undefined service "{target}"',
-                self.faults.near(target, (*self.services, *self.inactive)),
+                self.faults.near(target, chain(self.services, self.inactive)),
                 key=True,
             )
 
@@ -205,6 +207,12 @@ class Consistency:
                     f'service "{name}": {key} and deploy.resources.{part}.{inner} differ',
                 )
         for index, watch in enumerate((service.get("develop") or {}).get("watch") or ()):
+            if not watch.get("path"):
+                self._fault(
+                    (*path, "develop", "watch", index),
+                    "missing",
+                    f'service "{name}": develop.watch needs a path here',
+                )
             if watch.get("action") not in ("rebuild", "restart") and not watch.get("target"):
                 self._fault(
                     (*path, "develop", "watch", index),
@@ -223,7 +231,11 @@ class Consistency:
                 )
 
     def _mounts(self, service: Map, path: Path) -> None:
+        targets: set[str] = set()
+        for index, tmpfs in enumerate(service.get("tmpfs") or ()):
+            self._twice(tmpfs.partition(":")[0], targets, (*path, "tmpfs", index))
         for index, mount in enumerate(service.get("volumes") or ()):
+            self._twice(str(mount.get("target")), targets, (*path, "volumes", index))
             if not mount.get("target"):
                 self._fault(
                     (*path, "volumes", index), "missing", f"{spell(path)}.volumes[{index}] needs a target"
@@ -232,3 +244,8 @@ class Consistency:
                 self._fault(
                     (*path, "volumes", index), "missing", f"{spell(path)}.volumes[{index}] needs a source"
                 )
+
+    def _twice(self, target: str, targets: set[str], path: Path) -> None:
+        if target in targets:
+            self._fault(path, "conflict", f'{spell(path)}: something else is mounted at "{target}" already')
+        targets.add(target)

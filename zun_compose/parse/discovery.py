@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from zun_compose.errors import UsageError
 from zun_compose.parse import dotenv, paths
@@ -16,20 +15,22 @@ from zun_compose.parse.layers import reason
 from zun_compose.parse.request import Request
 from zun_compose.parse.source import Source
 from zun_compose.parse.tree import Faults
+from zun_compose.record import Record
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = (
-    "compose.override.yaml",
     "compose.override.yml",
+    "compose.override.yaml",
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 )
 _TRUE = ("1", "t", "true", "y", "yes", "on")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Record, kw_only=True):
     """What there is to read: absolute files, the stack's folder, and the variables with their files."""
+
+    unshown = ("variables",)
 
     files: tuple[str, ...]
     folder: str
@@ -143,7 +144,7 @@ class _Variables:
                 self.faults.add("env_file", f'cannot read "{file}": {reason(error)}')
                 continue
             self.files.append(file)
-            found.update(dotenv.read(content, file, {**found, **self.values}, self.faults))
+            found.update(dotenv.read(content, file, self.values, self.faults, found))
         self.values = {**found, **self.values}
 
 

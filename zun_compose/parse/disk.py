@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 import sys
 
 LIMIT = 16 * 1024 * 1024
 """Bytes; larger files are refused unread."""
 
+_NULL = os.makedev(1, 3)
+
+PATIENCE = 60.0
+"""Seconds; whoever writes into a pipe may have to ask somebody for a passphrase first."""
+
+
+def _refuse(status: os.stat_result, path: str) -> None:
+    """Raise OSError for what is no file, no pipe and not the null device, and for what is too large."""
+    mode = status.st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", path)
+    null = stat.S_ISCHR(mode) and status.st_rdev == _NULL
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or null):
+        raise OSError(errno.EINVAL, "is a device or a socket", path)
+    if status.st_size > LIMIT:
+        raise OSError(errno.EFBIG, "larger than 16 MiB", path)
+
 
 class Disk:
-    """Files of this machine. `cwd` stands in for the working directory, None is the real one."""
+    """Files of this machine. `cwd` stands in for the working directory, None is the real one.
 
-    def __init__(self, cwd: str | None = None) -> None:
+    `patience` is how many seconds a pipe may stay silent.
+    """
+
+    def __init__(self, cwd: str | None = None, *, patience: float = PATIENCE) -> None:
         self._cwd = cwd
+        self._patience = patience
         self._stdin: bytes | None = None
 
     def cwd(self) -> str:
@@ -39,20 +61,35 @@ class Disk:
             if len(self._stdin) > LIMIT:
                 raise OSError(errno.EFBIG, "larger than 16 MiB", path)
             return self._stdin
+        # What opening alone would set off, as of a tape or a watchdog, stays off: it is looked at before.
+        _refuse(os.stat(path), path)
         # Non-blocking, so that a named pipe without a writer cannot hold us for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
-            if stat.S_ISDIR(status.st_mode):
-                raise IsADirectoryError(errno.EISDIR, "is a folder", path)
-            if status.st_size > LIMIT:
-                raise OSError(errno.EFBIG, "larger than 16 MiB", path)
-            if not stat.S_ISREG(status.st_mode):
-                os.set_blocking(descriptor, True)
-            content = file.read(LIMIT + 1)
+            _refuse(status, path)
+            piped = stat.S_ISFIFO(status.st_mode)
+            content = self._drained(descriptor, path) if piped else file.read(LIMIT + 1)
         if len(content) > LIMIT:
             raise OSError(errno.EFBIG, "larger than 16 MiB", path)
         return content
+
+    def _drained(self, descriptor: int, path: str) -> bytes:
+        """Return what comes through a pipe, such as that of a shell's <(command)."""
+        content = bytearray()
+        while len(content) <= LIMIT:
+            try:
+                piece = os.read(descriptor, 1 << 16)
+            except BlockingIOError:
+                # Somebody holds the other end. Asking first would wait for a writer where there is none.
+                ready, _, _ = select.select([descriptor], [], [], self._patience)
+                if ready:
+                    continue
+                raise OSError(errno.ETIMEDOUT, "nothing came through the pipe", path) from None
+            if not piece:
+                break
+            content += piece
+        return bytes(content)
 
     def exists(self, path: str) -> bool:
         """Tell whether something is there (a dangling link is not)."""

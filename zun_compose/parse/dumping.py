@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from zun_compose.parse.text import plain
+from zun_compose.parse.scalars import plain
 
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _OLD_WORDS = frozenset(("y", "n", "yes", "no", "on", "off"))

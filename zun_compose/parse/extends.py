@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zun_compose.errors import Mark
 from zun_compose.parse import paths, text
-from zun_compose.parse.interpolate import interpolate
-from zun_compose.parse.merge import merge
+from zun_compose.parse.check import check_early
+from zun_compose.parse.merge import lengthen_requests, merge
 from zun_compose.parse.rules import at, language
 from zun_compose.parse.tree import Map, clone, locate
+from zun_compose.record import Record
 
 if TYPE_CHECKING:
     from zun_compose.parse.layers import Layers
@@ -24,8 +24,7 @@ CHAIN = 100
 """How many services may extend each other in a row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Home:
+class _Home(Record, kw_only=True):
     """Where a service stands: its file, the folder that its paths start from, and the services beside it."""
 
     path: str
@@ -50,6 +49,8 @@ class Extends:
             home = _Home(path=self.path, folder=self.folder, services=services)
             for name in list(services):
                 self._service(home, name, ())
+        elif services is None and "services" in document:
+            self.faults.add("type", "services must be a mapping, not empty", locate(document, ("services",)))
 
     def _service(self, home: _Home, name: str, chain: tuple[tuple[str, str], ...]) -> Any:
         service = home.services[name]
@@ -64,7 +65,7 @@ class Extends:
             # An empty base adds nothing, and docker compose leaves the reference standing.
             return service
         if self.layers.extended <= EXTENDED:
-            self.layers.extended += text.weight(base, EXTENDED - self.layers.extended)
+            self.layers.extended += text.measured(base, EXTENDED - self.layers.extended)[0]
         if self.layers.extended > EXTENDED:
             self.faults.add("extends", "extends expands to too much", locate(service, ("extends",)))
             return service
@@ -78,16 +79,17 @@ class Extends:
     def _origin(self, home: _Home, name: str, chain: tuple[tuple[str, str], ...]) -> tuple[_Home, str] | None:
         """Return where the service that `name` extends stands, None if that was noted as a fault."""
         extends = home.services[name]["extends"]
+        node, path = at("services", "*", "extends"), ("services", name, "extends")
+        if not check_early({"services": home.services}, extends, node, path, self.faults):
+            return None
         mark = locate(home.services[name], ("extends",))
-        reference = extends.get("service") if isinstance(extends, dict) else extends
+        reference = extends["service"] if isinstance(extends, dict) else extends
         file = extends.get("file") if isinstance(extends, dict) else None
         step = (home.path, name)
         if step in chain or len(chain) > CHAIN:
             names = [service for _, service in (*chain, step)]
             steps = " -> ".join(names[chain.index(step) :] if step in chain else [*names[:5], "..."])
             self.faults.add("extends_cycle", f"services extend each other: {steps}", mark)
-        elif not isinstance(reference, str):
-            self.faults.add("extends", f'the extends of service "{name}" needs a service', mark)
         elif isinstance(file, str) and paths.is_remote(file):
             what = f'cannot extend from "{file}": only local files can be read'
             self.faults.add("unsupported", what, mark)
@@ -119,13 +121,13 @@ class Extends:
         if layers.documents(path, mark) is None:
             return None
         for document in layers.taken(path):
-            if layers.expand:
-                interpolate(document, language(), self.variables, layers.faults)
+            layers.interpolated(document, self.variables)
             merged = merge(merged, document, language(), layers.faults) if merged else document
         services = merged.get("services")
         if not isinstance(services, dict):
             layers.faults.add("extends", f'cannot extend service "{name}": {path} has no services', mark)
             return None
+        lengthen_requests(services)
         if layers.resolve:
             paths.resolve({"services": services}, folder, layers.home, contexts=False)
         return services

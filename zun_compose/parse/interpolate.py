@@ -6,20 +6,20 @@ Pure: values come from a mapping. Which attributes are cast is said in rules.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from zun_compose.parse import units
 from zun_compose.parse.rules import Node, child, item_of
 from zun_compose.parse.tree import Faults, Path, spell
 
-_DOLLAR = re.compile(r"\$(?:(\$)|([_a-zA-Z][_a-zA-Z0-9]*)|\{([_a-zA-Z][_a-zA-Z0-9]*)?)")
+DOLLAR = re.compile(r"\$(?:(\$)|([_a-zA-Z][_a-zA-Z0-9]*)|\{([_a-zA-Z][_a-zA-Z0-9]*)?)")
 _BRACE = re.compile(r"\$\{|\}")
 _DEEP = 50
 LONG = 1 << 20
 """Characters that one string may expand to."""
 
-TOTAL = 1 << 26
+TOTAL = 1 << 24
 """Characters that all strings of a document may expand to."""
 
 
@@ -34,76 +34,99 @@ class Missing(ValueError):
 Seen = Callable[[str], None]
 
 
-def expand(text: str, variables: Mapping[str, str], unset: Seen, depth: int = 0) -> str:
+def expand(text: str, variables: Mapping[str, str], unset: Seen) -> str:
     """Replace the variables of one string. `unset` is called with names that have no value.
 
     Raises Invalid and Missing; neither message holds a value.
     """
     if "$" not in text:
         return text
-    if depth > _DEEP:
-        raise Invalid("nested too deep")
-    parts: list[str] = []
-    position = length = 0
-    while True:
-        match = _DOLLAR.search(text, position)
-        if match is None:
-            parts.append(text[position:])
-            return "".join(parts)
-        length += len(parts[-1]) if parts else 0
-        if length > LONG:
-            raise Invalid("it expands to too much")
-        parts.append(text[position : match.start()])
-        if match[1]:
-            parts.append("$")
-            position = match.end()
-        elif match[2]:
-            value = variables.get(match[2])
-            if value is None:
-                unset(match[2])
-            parts.append(value or "")
-            position = match.end()
-        else:
-            if match[3] is None:
-                raise Invalid("a variable name must follow ${")
-            end = _closing(text, match.start())
-            parts.append(_braced(match[3], text[match.end() : end], variables, unset, depth))
-            position = end + 1
+    return _Expansion(text, variables, unset).between(0, len(text), 0)
 
 
-def _closing(text: str, start: int) -> int:
-    opened = 0
-    for brace in _BRACE.finditer(text, start):
-        opened += 1 if brace[0] == "${" else -1
-        if opened == 0:
-            return brace.start()
-        if opened > _DEEP:
+def closings(text: str) -> Mapping[int, int]:
+    """Return by the place of each "${" where its brace closes, -1 where too many others are open in it."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for brace in _BRACE.finditer(text):
+        if brace[0] == "${":
+            opened.append(brace.start())
+            if len(opened) > _DEEP:
+                found[opened[-_DEEP - 1]] = -1
+        elif opened:
+            found.setdefault(opened.pop(), brace.start())
+    return found
+
+
+class _Expansion:
+    """One string; its braces are matched once, however deep they nest."""
+
+    def __init__(self, text: str, variables: Mapping[str, str], unset: Seen) -> None:
+        self._text = text
+        self._variables = variables
+        self._unset = unset
+        self._closings = closings(text) if "{" in text else {}
+
+    def between(self, position: int, stop: int, depth: int) -> str:
+        """Replace the variables of a part of the string."""
+        if depth > _DEEP:
             raise Invalid("nested too deep")
-    raise Invalid("a closing brace is missing")
+        text = self._text
+        parts: list[str] = []
+        length = 0
+        while True:
+            match = DOLLAR.search(text, position, stop)
+            if match is None:
+                parts.append(text[position:stop])
+                return "".join(parts)
+            length += len(parts[-1]) if parts else 0
+            if length > LONG:
+                raise Invalid("it expands to too much")
+            parts.append(text[position : match.start()])
+            value, position = self._one(match, stop, depth)
+            parts.append(value)
 
+    def _one(self, match: re.Match[str], stop: int, depth: int) -> tuple[str, int]:
+        """Return what stands for one variable, and where the text goes on."""
+        if match[1]:
+            return "$", match.end()
+        if match[2]:
+            value = self._variables.get(match[2])
+            if value is None:
+                self._unset(match[2])
+            return value or "", match.end()
+        if match[3] is None:
+            raise Invalid("a variable name must follow ${")
+        end = self._closings.get(match.start(), stop)
+        if end < 0:
+            raise Invalid("nested too deep")
+        if end >= stop:
+            raise Invalid("a closing brace is missing")
+        return self._braced(match[3], match.end(), end, depth), end + 1
 
-def _braced(name: str, rest: str, variables: Mapping[str, str], unset: Seen, depth: int) -> str:
-    value = variables.get(name)
-    if not rest:
-        if value is None:
-            unset(name)
-        return value or ""
-    if "\n" in rest:
-        raise Invalid("a variable may not span lines")
-    colon = rest[0] == ":"
-    operator, word = rest[colon : colon + 1], rest[colon + 1 :]
-    present = bool(value) if colon else value is not None
-    if operator == "-":
-        return (value or "") if present else expand(word, variables, unset, depth + 1)
-    if operator == "+":
-        return expand(word, variables, unset, depth + 1) if present else ""
-    if operator == "?":
-        if present:
+    def _braced(self, name: str, start: int, stop: int, depth: int) -> str:
+        text, value = self._text, self._variables.get(name)
+        if start == stop:
+            if value is None:
+                self._unset(name)
             return value or ""
-        # The reason is shown as it was written: what it refers to may be a secret.
-        expand(word, variables, unset, depth + 1)
-        raise Missing(f'variable "{name}" must be set' + (f": {word}" if word else ""))
-    raise Invalid(f'"{rest[:1]}" may not follow a variable name')
+        if text.find("\n", start, stop) >= 0:
+            raise Invalid("a variable may not span lines")
+        colon = text[start] == ":"
+        operator, word = text[start + colon : min(start + colon + 1, stop)], start + colon + 1
+        present = bool(value) if colon else value is not None
+        if operator == "-":
+            return (value or "") if present else self.between(word, stop, depth + 1)
+        if operator == "+":
+            return self.between(word, stop, depth + 1) if present else ""
+        if operator == "?":
+            if present:
+                return value or ""
+            # The reason is shown as it was written: what it refers to may be a secret.
+            self.between(word, stop, depth + 1)
+            reason = text[word:stop]
+            raise Missing(f'variable "{name}" must be set' + (f": {reason}" if reason else ""))
+        raise Invalid(f'"{text[start]}" may not follow a variable name')
 
 
 def interpolate(tree: Any, root: Node, variables: Mapping[str, str], faults: Faults) -> None:
@@ -139,6 +162,8 @@ class _Walk:
             owner[key] = self.string(item, node, (*path, key))
 
     def string(self, text: str, node: Node | None, path: Path) -> Any:
+        if self.total > TOTAL:
+            return ""
         try:
             result = expand(text, self.variables, self.unset)
         except Missing as error:
@@ -149,6 +174,11 @@ class _Walk:
                 self.tree, path, "interpolation", f"{spell(path)}: {error}", "write $$ for a dollar sign"
             )
             return text
+        if result != text:
+            self.faults.written[result] = text
+            for spelt in _fragments(text):
+                if value := expand(spelt, self.variables, lambda _: None):
+                    self.faults.went_in(value, spelt)
         self.total += len(result)
         if self.total > TOTAL:
             self.faults.at(self.tree, (), "interpolation", "the variables of the file expand to too much")
@@ -160,6 +190,17 @@ class _Walk:
         except ValueError as error:
             self.faults.at(self.tree, path, "type", f"{spell(path)} {error}")
             return text
+
+
+def _fragments(text: str) -> Iterator[str]:
+    """Yield the variables of a sound template, outermost ones alone, as they are written."""
+    position = 0
+    ends = closings(text)
+    while (match := DOLLAR.search(text, position)) is not None:
+        braced = match[1] is None and match[2] is None
+        position = ends[match.start()] + 1 if braced else match.end()
+        if match[1] is None:
+            yield text[match.start() : position]
 
 
 def _boolean(text: str) -> bool:

@@ -111,7 +111,8 @@ def as_pairs(value: Any) -> Any:
 def _pairs(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
     left, right = as_pairs(base), as_pairs(over)
     if isinstance(left, dict) and isinstance(right, dict):
-        if isinstance(right, Map):
+        if isinstance(right, Map) and isinstance(base, dict):
+            # Only the entries of a mapping have names that !reset could mean.
             for key in (*right.reset, *right.override):
                 left.pop(key, None)
         for key, value in right.items():
@@ -173,6 +174,15 @@ def as_build(value: Any) -> Any:
     return result
 
 
+def lengthen_requests(services: Any) -> None:
+    """Write out `gpus: all` of services, in place: what is laid on a file's long form is added to it."""
+    for service in services.values() if isinstance(services, dict) else ():
+        if isinstance(service, dict) and service.get("gpus") == "all":
+            request = Map(getattr(service, "mark", None))
+            request["count"] = "all"
+            service["gpus"] = Seq([request])
+
+
 def _logging(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
     if isinstance(base, dict) and isinstance(over, dict):
         # Options of one driver mean nothing to another.
@@ -188,8 +198,12 @@ def _ulimit(base: Any, over: Any, node: Node | None, faults: Faults, path: Path)
 
 def _hosts(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) -> Any:
     left, right = host_list(base), host_list(over)
+    known = {item for item in left if isinstance(item, str)}
     for item in right:
-        if item not in left:
+        if not isinstance(item, str):
+            left.append(item)
+        elif item not in known:
+            known.add(item)
             left.append(item)
     return left
 
@@ -209,16 +223,19 @@ def _pools(base: Any, over: Any, node: Node | None, faults: Faults, path: Path) 
     if not isinstance(base, list) or not isinstance(over, list):
         return clone(over)
     result = Seq([clone(item) for item in base], getattr(base, "mark", None))
-    for pool in over:
+    known: dict[str, int] = {}
+    for index, pool in enumerate(result):
         if isinstance(pool, dict):
-            for index, known in enumerate(result):
-                if isinstance(known, dict) and known.get("subnet") == pool.get("subnet"):
-                    result[index] = _mappings(known, pool, item_of(node), faults, path)
-                    break
-            else:
-                result.append(clone(pool))
-        else:
+            known.setdefault(repr(pool.get("subnet")), index)
+    for pool in over:
+        if not isinstance(pool, dict):
             result.append(pool)
+            continue
+        place = known.setdefault(repr(pool.get("subnet")), len(result))
+        if place < len(result):
+            result[place] = _mappings(result[place], pool, item_of(node), faults, path)
+        else:
+            result.append(clone(pool))
     return result
 
 

@@ -7,16 +7,24 @@ Runs on a tree in long form, in place. Files are read through the Source only.
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from zun_compose.parse import dotenv
 from zun_compose.parse.layers import reason
 from zun_compose.parse.source import Source
 from zun_compose.parse.tree import Faults, Map, Path
+from zun_compose.parse.volumes import clean
 
+_PAIR = 2
 _NAMESPACES = ("network_mode", "ipc", "pid", "uts", "cgroup")
+_IMPLYING = frozenset((*_NAMESPACES, "links", "volumes_from"))
+
+FOLDED = 500_000
+"""How many variables all env files and label files together may give to services."""
+
+_PARSED = 8
+# Bytes that cost as much to parse as one variable to hand on.
 
 
 def defaults(tree: Map) -> None:
@@ -26,8 +34,8 @@ def defaults(tree: Map) -> None:
             port.setdefault("protocol", "tcp")
             port.setdefault("mode", "ingress")
         for secret in service.get("secrets") or ():
-            if not secret.get("target"):
-                secret["target"] = posixpath.join("/run/secrets", str(secret.get("source", "")))
+            if "target" not in secret:
+                secret["target"] = f"/run/secrets/{secret.get('source', '')}"
 
 
 def environment(
@@ -54,7 +62,8 @@ class _Folding:
         self.variables = variables
         self.faults = faults
         self.files = files
-        self.known: dict[tuple[str, Any], dict[str, str]] = {}
+        self.known: dict[tuple[str, Any], list[_Read]] = {}
+        self.folded = 0
 
     def environment(self, name: str, service: Map) -> None:
         own = service.get("environment") or {}
@@ -62,6 +71,7 @@ class _Folding:
             if value is None and key in self.variables:
                 own[key] = self.variables[key]
         given = {key: value for key, value in own.items() if value is not None}
+        outer = {**given, **self.variables} if given else self.variables
         folded: dict[str, str] = {}
         for index, entry in enumerate(service.get("env_file") or ()):
             place: Path = ("services", name, "env_file", index)
@@ -76,7 +86,7 @@ class _Folding:
             else:
                 if entry["path"] not in self.files:
                     self.files.append(entry["path"])
-                folded.update(self.read(entry["path"], kind, given))
+                folded.update(self.read(place, entry["path"], kind, outer, folded))
         service.pop("env_file", None)
         if folded:
             service["environment"] = _over(folded, own)
@@ -84,30 +94,92 @@ class _Folding:
     def labels(self, name: str, service: Map) -> None:
         folded: dict[str, str] = {}
         for index, path in enumerate(service.get("label_file") or ()):
+            place: Path = ("services", name, "label_file", index)
             if self.source.exists(path):
-                folded.update(self.read(path, None, {}))
+                # Labels refer to labels alone.
+                folded.update(self.read(place, path, None, dict(folded), {}))
             else:
                 what = f'service "{name}": there is no label file "{path}"'
-                self.faults.at(self.tree, ("services", name, "label_file", index), "label_file", what)
+                self.faults.at(self.tree, place, "label_file", what)
         service.pop("label_file", None)
         if folded:
             service["labels"] = _over(folded, service.get("labels"))
 
-    def read(self, path: str, kind: str | None, given: Mapping[str, str]) -> dict[str, str]:
-        key = (path, kind)
-        if not given and key in self.known:
-            return self.known[key]
+    def read(
+        self,
+        place: Path,
+        path: str,
+        kind: str | None,
+        outer: Mapping[str, str],
+        earlier: Mapping[str, str],
+    ) -> dict[str, str]:
+        """Return what a file says that may refer to `outer`, and below that to `earlier`.
+
+        A file that cannot be read is a fault of the service at `place` that names it.
+        """
+        known = self.known.setdefault((path, kind), [])
+        for one in known:
+            if one.holds(outer, earlier):
+                return self.counted(path, one.found, 0)
+        if self.folded > FOLDED:
+            return {}
         try:
             content = self.source.read(path)
         except OSError as error:
-            self.faults.add("env_file", f'cannot read "{path}": {reason(error)}')
+            what = f'service "{place[1]}": cannot read "{path}": {reason(error)}'
+            self.faults.at(self.tree, place, "env_file", what)
             return {}
-        outer = {**given, **self.variables}
-        parse = dotenv.raw if kind == "raw" else dotenv.read
-        found = parse(content, path, outer, self.faults)
-        if not given:
-            self.known[key] = found
-        return found
+        asked = _Asked(outer), _Asked(earlier)
+        if kind == "raw":
+            found = dotenv.raw(content, path, asked[0], self.faults)
+        else:
+            found = dotenv.read(content, path, asked[0], self.faults, asked[1])
+        known.append(_Read(found, *(one.asked for one in asked)))
+        return self.counted(path, found, len(content) // _PARSED)
+
+    def counted(self, path: str, found: dict[str, str], work: int) -> dict[str, str]:
+        """Return what was found, unless all that was found so far is too much."""
+        self.folded += len(found) + work
+        if self.folded <= FOLDED:
+            return found
+        self.faults.add("env_file", f'cannot read "{path}" for all services: they come to too much')
+        return {}
+
+
+class _Asked(Mapping[str, str]):
+    """Variables that remember which of them were asked for, and what the answer was."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.asked: dict[str, str | None] = {}
+
+    def __getitem__(self, name: str) -> str:
+        value = self.asked[name] = self._values.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class _Read(NamedTuple):
+    """What a file came to, and on which variables from outside and of earlier files that rests."""
+
+    found: dict[str, str]
+    outer: Mapping[str, str | None]
+    earlier: Mapping[str, str | None]
+
+    def holds(self, outer: Mapping[str, str], earlier: Mapping[str, str]) -> bool:
+        """Tell whether the file comes to the same with other variables."""
+        return all(
+            given.get(name) == value
+            for given, asked in ((outer, self.outer), (earlier, self.earlier))
+            for name, value in asked.items()
+        )
 
 
 def _over(folded: Mapping[str, str], own: Any) -> Map:
@@ -141,7 +213,7 @@ def normalize(tree: Map, stack: str, variables: Mapping[str, str]) -> None:
 
 def _service(service: Map, variables: Mapping[str, str]) -> bool:
     joined = False
-    if not service.get("network_mode") and not service.get("networks") and "provider" not in service:
+    if "network_mode" not in service and not service.get("networks") and "provider" not in service:
         service["networks"] = Map()
         service["networks"]["default"] = None
     if "default" in (service.get("networks") or {}):
@@ -151,9 +223,17 @@ def _service(service: Map, variables: Mapping[str, str]) -> bool:
     build = service.get("build")
     if isinstance(build, dict):
         _build(build, variables)
+    for mount in service.get("volumes") or ():
+        if mount.get("target"):
+            mount["target"] = clean(mount["target"])
     deploy = service.get("deploy")
     if isinstance(deploy, dict) and service.get("scale") is not None:
         deploy.setdefault("replicas", service["scale"])
+    _implied_edges(service)
+    return joined
+
+
+def _implied_edges(service: Map) -> None:
     for edge, restart in implied(service):
         wanted = service.setdefault("depends_on", Map())
         if edge not in wanted:
@@ -162,7 +242,6 @@ def _service(service: Map, variables: Mapping[str, str]) -> bool:
             if restart:
                 entry["restart"] = True
             entry["required"] = True
-    return joined
 
 
 def _build(build: dict[str, Any], variables: Mapping[str, str]) -> None:
@@ -193,7 +272,10 @@ def explicit(tree: Map) -> None:
 
 def implied(service: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """Return the services that others of the attributes need, and whether their restart matters."""
-    found = [(link.partition(":")[0], True) for link in service.get("links") or ()]
+    if _IMPLYING.isdisjoint(service):
+        return []
+    links = [link.split(":") for link in service.get("links") or ()]
+    found = [(parts[0] if len(parts) == _PAIR else ":".join(parts), True) for parts in links]
     for key in _NAMESPACES:
         mode = service.get(key)
         if isinstance(mode, str) and mode.startswith("service:"):

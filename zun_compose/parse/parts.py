@@ -7,8 +7,14 @@ from typing import Any
 
 from zun_compose.model import (
     Attachment,
+    BlockIO,
+    BlockLimit,
     Build,
+    Device,
+    DeviceRequest,
     FileMount,
+    Healthcheck,
+    Logging,
     Mount,
     MountType,
     Port,
@@ -18,9 +24,14 @@ from zun_compose.model import (
 from zun_compose.parse.tree import Duration
 
 
-def words(value: Any) -> tuple[str, ...] | None:
-    """Return a command as words; None stays."""
-    return None if value is None else tuple(value)
+def texts(value: Any) -> dict[str, str]:
+    """Return a mapping of options with all values as strings."""
+    return {key: str(item) for key, item in (value or {}).items()}
+
+
+def same(value: Any) -> Any:
+    """Return what is in the model as it is in the tree."""
+    return value
 
 
 def listed(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -70,8 +81,12 @@ def file_mounts(value: Any, folder: str) -> tuple[FileMount, ...]:
     return tuple(found)
 
 
-def port(entry: Mapping[str, Any]) -> Port:
-    """Return one port."""
+def ports(entries: Any) -> tuple[Port, ...]:
+    """Return the published ports, as they are declared."""
+    return tuple(_port(entry) for entry in entries)
+
+
+def _port(entry: Mapping[str, Any]) -> Port:
     return Port(
         target=int(entry["target"]),
         published=entry.get("published") or None,
@@ -84,7 +99,12 @@ def port(entry: Mapping[str, Any]) -> Port:
     )
 
 
-def attachment(key: str, entry: Any) -> Attachment:
+def attachments(entries: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    """Return the networks that are joined."""
+    return tuple(_attachment(key, entry) for key, entry in entries.items())
+
+
+def _attachment(key: str, entry: Any) -> Attachment:
     """Return a place on a network."""
     entry = entry or {}
     return Attachment(
@@ -101,7 +121,12 @@ def attachment(key: str, entry: Any) -> Attachment:
     )
 
 
-def mount(entry: Mapping[str, Any]) -> Mount:
+def mounts(entries: Any) -> tuple[Mount, ...]:
+    """Return what is mounted."""
+    return tuple(_mount(entry) for entry in entries)
+
+
+def _mount(entry: Mapping[str, Any]) -> Mount:
     """Return one mount."""
     bind, volume, tmpfs = entry.get("bind") or {}, entry.get("volume") or {}, entry.get("tmpfs") or {}
     return Mount(
@@ -122,7 +147,12 @@ def mount(entry: Mapping[str, Any]) -> Mount:
     )
 
 
-def ulimit(name: str, entry: Any) -> Ulimit:
+def ulimits(entries: Mapping[str, Any]) -> tuple[Ulimit, ...]:
+    """Return the limits of each process."""
+    return tuple(_ulimit(key, entry) for key, entry in entries.items())
+
+
+def _ulimit(name: str, entry: Any) -> Ulimit:
     """Return one limit."""
     if isinstance(entry, dict):
         return Ulimit(name=name, soft=int(entry.get("soft", 0)), hard=int(entry.get("hard", 0)))
@@ -154,7 +184,89 @@ def build(build: Mapping[str, Any]) -> Build:
         tags=listed(build, "tags"),
         shm_size=whole(build.get("shm_size")),
         extra_hosts=hosts(build.get("extra_hosts")),
+        ulimits=ulimits(build.get("ulimits") or {}),
     )
+
+
+def devices(entries: Any) -> tuple[Device, ...]:
+    """Return the devices that are handed in."""
+    return tuple(
+        Device(source=entry["source"], target=entry["target"], permissions=entry["permissions"])
+        for entry in entries
+    )
+
+
+def logging(value: Mapping[str, Any]) -> Logging | None:
+    """Return where output goes to."""
+    return Logging(driver=value.get("driver"), options=dict(value.get("options") or {})) if value else None
+
+
+def healthcheck(check: Mapping[str, Any]) -> Healthcheck:
+    """Return the check; one that is disabled has the test NONE."""
+    test = ("NONE",) if check.get("disable") else check.get("test")
+    return Healthcheck(
+        test=tuple(test) if test else None,
+        interval=seconds(check.get("interval")),
+        timeout=seconds(check.get("timeout")),
+        retries=whole(check.get("retries")),
+        start_period=seconds(check.get("start_period")),
+        start_interval=seconds(check.get("start_interval")),
+    )
+
+
+def device_requests(raw: Mapping[str, Any], deploy: Mapping[str, Any]) -> tuple[DeviceRequest, ...]:
+    """Return the devices to be given out; `gpus` is the short way to ask for those with that capability."""
+    reserved = ((deploy.get("resources") or {}).get("reservations") or {}).get("devices") or ()
+    return tuple(
+        DeviceRequest(
+            driver=entry.get("driver") or None,
+            count=whole(entry.get("count")),
+            device_ids=listed(entry, "device_ids"),
+            capabilities=tuple(dict.fromkeys((*listed(entry, "capabilities"), *given))),
+            options=dict(entry.get("options") or {}),
+        )
+        for entries, given in ((raw.get("gpus") or (), ("gpu",)), (reserved, ()))
+        for entry in entries
+    )
+
+
+def block_io(value: Any) -> BlockIO | None:
+    """Return the limits on block devices."""
+    if not value:
+        return None
+
+    def limits(key: str, rate: str = "rate") -> tuple[BlockLimit, ...]:
+        return tuple(
+            BlockLimit(path=entry.get("path") or "", rate=int(entry.get(rate) or 0))
+            for entry in value.get(key) or ()
+        )
+
+    return BlockIO(
+        weight=whole(value.get("weight")),
+        weight_device=limits("weight_device", "weight"),
+        device_read_bps=limits("device_read_bps"),
+        device_read_iops=limits("device_read_iops"),
+        device_write_bps=limits("device_write_bps"),
+        device_write_iops=limits("device_write_iops"),
+    )
+
+
+RESOURCES = frozenset(
+    (
+        *(
+            "cpus",
+            "mem_limit",
+            "pids_limit",
+            "mem_reservation",
+            "memswap_limit",
+            "mem_swappiness",
+            "cpu_shares",
+        ),
+        *("cpu_quota", "cpu_period", "cpu_rt_period", "cpu_rt_runtime", "cpuset", "oom_kill_disable"),
+        *("oom_score_adj", "gpus"),
+    )
+)
+"""Attributes of a service that, like its deploy, say what it may use."""
 
 
 def resources(raw: Mapping[str, Any], deploy: Mapping[str, Any]) -> Resources:
@@ -176,6 +288,8 @@ def resources(raw: Mapping[str, Any], deploy: Mapping[str, Any]) -> Resources:
         cpu_shares=whole(raw.get("cpu_shares")),
         cpu_quota=whole(raw.get("cpu_quota")),
         cpu_period=whole(raw.get("cpu_period")),
+        cpu_rt_period=whole(raw.get("cpu_rt_period")),
+        cpu_rt_runtime=whole(raw.get("cpu_rt_runtime")),
         cpuset=raw.get("cpuset"),
         oom_kill_disable=raw.get("oom_kill_disable"),
         oom_score_adj=whole(raw.get("oom_score_adj")),

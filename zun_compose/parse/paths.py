@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from zun_compose.parse.volumes import is_path, split_volume
+from zun_compose.parse.volumes import is_path, read_volume, split_volume
 
 _REMOTE = re.compile(r"(?:[a-z][a-z0-9+.-]*://|github\.com/|git@)", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -44,8 +44,9 @@ class _Resolver:
     def path(self, text: str) -> str:
         return absolute(text, self.folder, self.home)
 
-    def key(self, owner: Any, key: str) -> None:
-        if isinstance(owner, dict) and isinstance(owner.get(key), str) and owner[key]:
+    def key(self, owner: Any, key: str, *, empty: bool = False) -> None:
+        """Resolve one attribute; with `empty` an empty text means the folder itself."""
+        if isinstance(owner, dict) and isinstance(owner.get(key), str) and (empty or owner[key]):
             owner[key] = self.path(owner[key])
 
     def listed(self, owner: Any, key: str, inner: str = "path") -> None:
@@ -66,7 +67,7 @@ class _Resolver:
             self.service(service)
         for kind in ("configs", "secrets"):
             for entry in _entries(tree, kind):
-                self.key(entry, "file")
+                self.key(entry, "file", empty=True)
         for volume in _entries(tree, "volumes"):
             options = volume.get("driver_opts")
             if isinstance(options, dict) and volume.get("driver") == "local":
@@ -90,9 +91,18 @@ class _Resolver:
                 if isinstance(item, str):
                     source, _, _ = split_volume(item)
                     if source and is_path(source):
-                        volumes[index] = self.path(source) + item[len(source) :]
+                        volumes[index] = self.mount(item, getattr(volumes, "mark", None))
                 elif isinstance(item, dict) and item.get("type") == "bind":
-                    self.key(item, "source")
+                    self.key(item, "source", empty=True)
+
+    def mount(self, text: str, mark: Any) -> Any:
+        """Return the long form: an absolute source may hold what splits the short one at another place."""
+        try:
+            entry = read_volume(text, mark)
+        except ValueError:
+            return text  # The phase that reads the short forms names it.
+        self.key(entry, "source")
+        return entry
 
     def build(self, service: dict[str, Any]) -> None:
         build = service["build"]

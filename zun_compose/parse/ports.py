@@ -39,10 +39,19 @@ def read_port(text: str, mark: Any) -> list[Map]:
     return found
 
 
+def port_count(text: str) -> int:
+    """Return how many ports the short form stands for; raises ValueError saying what is wrong."""
+    if "-" not in text:
+        return 1
+    first, last = split_port(text)[2]
+    return last - first + 1
+
+
 def check_address(text: str) -> None:
     """Raise ValueError unless the text is an IP address."""
     try:
-        ipaddress.ip_address(text)
+        # Python knows scopes such as fe80::1%eth0, docker compose does not.
+        ipaddress.ip_address(text.replace("%", " "))
     except ValueError:
         raise ValueError(f'"{text}" is no IP address') from None
 

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from zun_compose.model import Condition, External, Probe, ProbeKind
 from zun_compose.parse import units
+from zun_compose.parse.attributes import own
 from zun_compose.parse.tree import Faults, Path, locate, spell
 
-_KINDS = tuple(kind.value for kind in ProbeKind)
-_TIMING = ("interval", "timeout", "deadline", "successes")
-_HTTP = ("host", "port", "path", "scheme", "method", "status", "headers", "body")
+PATTERN = 10_000
+"""Characters of a regular expression; longer ones take seconds to compile."""
+
 _HOST_PORT = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:/\s]*)):(?P<port>\d+)")
 
 
@@ -92,12 +93,14 @@ class Reader:
     def _probe(self, value: Any, path: Path, external: bool) -> Probe | None:
         if isinstance(value, str) and value == "listening":
             value = {"listening": True}
-        if not self.keys(value, (*_KINDS, *_TIMING), path):
+        if not self.keys(value, own.PROBE_WORDS, path):
             return None
-        kinds = [kind for kind in _KINDS if kind in value]
+        kinds = [kind for kind in own.PROBE_KINDS if kind in value]
         if len(kinds) != 1:
             self._fault(
-                path, "needs exactly one of " + ", ".join(_KINDS), code="missing" if not kinds else "conflict"
+                path,
+                "needs exactly one of " + ", ".join(own.PROBE_KINDS),
+                code="missing" if not kinds else "conflict",
             )
             return None
         fields = self._timing(value, path)
@@ -142,7 +145,7 @@ class Reader:
 
     def _tcp(self, value: Any, path: Path, external: bool) -> dict[str, Any]:
         if isinstance(value, dict):
-            self.keys(value, ("host", "port"), path)
+            self.keys(value, own.TCP_WORDS, path)
             if "port" not in value:
                 self._fault(path, "needs a port", code="missing")
                 return {}
@@ -176,7 +179,7 @@ class Reader:
             return {"port": self.port(value, path)}
         if isinstance(value, str):
             return self._url(value, path, external)
-        if not self.keys(value, _HTTP, path):
+        if not self.keys(value, own.HTTP_WORDS, path):
             return {}
         return {
             **self._host(value, path, external),
@@ -200,8 +203,9 @@ class Reader:
         return fields
 
     def _expectation(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        fields: dict[str, Any] = {"method": str(value.get("method", "GET")).upper()}
-        if not re.fullmatch(r"[A-Z]{1,16}", fields["method"]):
+        method = value.get("method", "GET")
+        fields: dict[str, Any] = {"method": str(method).upper()}
+        if not isinstance(method, str) or not re.fullmatch(r"[A-Z]{1,16}", fields["method"]):
             self._fault((*path, "method"), "is no HTTP method")
         if "status" in value:
             fields["statuses"] = self._statuses(value["status"], (*path, "status"))
@@ -219,7 +223,8 @@ class Reader:
         except ValueError:
             self._fault(path, "is no address", 'such as ":8080/healthz"')
             return {}
-        if parts.scheme not in ("http", "https") or parts.username is not None or re.search(r"\s", value):
+        good = parts.scheme in ("http", "https") and parts.username is None and port != 0
+        if not good or re.search(r"\s", value):
             self._fault(path, "is no address", 'such as ":8080/healthz"')
             return {}
         fields: dict[str, Any] = {"scheme": parts.scheme}
@@ -254,7 +259,8 @@ class Reader:
         found = {}
         for name, item in value.items():
             text = "" if item is None else str(item)
-            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or re.search(r"[\r\n\x00]", text):
+            bad = isinstance(item, dict | list) or re.search(r"[\r\n\x00]", text)
+            if bad or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
                 self._fault((*path, name), "is no valid header")
             found[name] = text
         return found
@@ -278,6 +284,9 @@ class Reader:
     def _regex(self, value: Any, path: Path) -> str | None:
         if not isinstance(value, str) or not value:
             self._fault(path, "must be a regular expression")
+            return None
+        if len(value) > PATTERN:
+            self._fault(path, f"is a regular expression of more than {PATTERN:,} characters")
             return None
         try:
             re.compile(value)
@@ -308,9 +317,9 @@ class Reader:
             return found
         for name, entry in value.items():
             place = (*path, name)
-            if not self.keys(entry, ("readiness", "x-readiness", "tcp", "http", *_TIMING), place):
+            if not self.keys(entry, own.EXTERNAL_WORDS, place):
                 continue
-            given = [key for key in ("readiness", "x-readiness", "tcp", "http") if key in entry]
+            given = [key for key in own.EXTERNAL_KINDS if key in entry]
             if len(given) != 1:
                 self._fault(
                     place,
@@ -319,6 +328,9 @@ class Reader:
                 )
                 continue
             if given[0] in ("readiness", "x-readiness"):
+                for key in own.TIMING_WORDS:
+                    if key in entry:
+                        self._fault((*place, key), "belongs to a probe", "put it below", code="conflict")
                 probes = self.probes(entry[given[0]], (*place, given[0]), external=True)
             else:
                 probes = self.probes(entry, place, external=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from zun_compose.model import Condition
+from zun_compose.record import Record, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Record, kw_only=True):
     """Which stack to read.
 
     `files` are paths as given ("-" is standard input; empty: searched for), relative ones to the
@@ -22,12 +21,14 @@ class Request:
     no engine could carry out into warnings, as docker compose config does.
     """
 
+    unshown = ("environment",)
+
     files: tuple[str, ...] = ()
     project_directory: str | None = None
     name: str | None = None
     profiles: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
     services: tuple[str, ...] = ()
     default_gate: Condition | None = None
     interpolate: bool = True

@@ -2,14 +2,16 @@
 
 Every phase that treats attributes differently reads it from here: the check of types and words, casts
 after interpolation, merging of files, uniqueness of list entries, units, and what is printed though
-empty. The table itself is attributes.py.
+empty. The table itself is in attributes/.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import cache
+
+from zun_compose.record import Mutable, Record, field
 
 STRING, NUMBER, INTEGER, BOOLEAN, NULL, OBJECT, ARRAY = (
     "a string",
@@ -22,15 +24,16 @@ STRING, NUMBER, INTEGER, BOOLEAN, NULL, OBJECT, ARRAY = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Record, kw_only=True):
     """What one attribute may hold.
 
     `types` are the accepted forms. `cast` turns strings into int, float or bool after interpolation.
     `merge` names how a later file's value meets an earlier one's (None: mappings join, lists are
     appended, all else is replaced); `unique` how list entries are told apart. `words` are the allowed
     strings, `pattern` what a string must look like, `names` what the keys of a mapping must look like.
-    `kind` says that the value is a duration or a size. `keep` prints the attribute even where it is empty.
+    `kind` says what a string stands for: shorthand.py reads a duration and a size, the others tell the
+    schema what the reader of the attribute takes. `one_of` are keys of which exactly one must be there,
+    `filled` forbids an empty list. `keep` prints the attribute even where it is empty.
     """
 
     types: tuple[str, ...]
@@ -43,14 +46,15 @@ class Rule:
     minimum: float | None = None
     maximum: float | None = None
     required: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    filled: bool = False
     names: re.Pattern[str] | None = None
     distinct: bool = False
     kind: str | None = None
     keep: bool = False
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Mutable):
     """The table as a tree: what is known at one path. `measured` and `unique` tell of all below it too."""
 
     rule: Rule | None = None
@@ -86,8 +90,13 @@ def language() -> Node:
     """Return the table as a tree, for walking it beside a stack file."""
     from zun_compose.parse.attributes import attributes
 
+    return planted(attributes())
+
+
+def planted(table: Mapping[str, Rule]) -> Node:
+    """Return a table of paths as a tree."""
     root = Node(Rule(types=(OBJECT,)))
-    for path, rule in attributes().items():
+    for path, rule in table.items():
         node = root
         for part in _PART.findall(path):
             if part == "**":

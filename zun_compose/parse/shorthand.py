@@ -12,10 +12,10 @@ from typing import Any
 
 from zun_compose.parse import units
 from zun_compose.parse.merge import as_build, as_keys, as_list, as_pairs, host_list, short_dependency
-from zun_compose.parse.ports import check_address, read_port
+from zun_compose.parse.ports import check_address, port_count, read_port
 from zun_compose.parse.rules import Node, child, item_of, language
 from zun_compose.parse.tree import Faults, Map, Path, Seq, spell
-from zun_compose.parse.volumes import clean, read_volume
+from zun_compose.parse.volumes import read_volume
 
 
 def lengthen(tree: Any, faults: Faults) -> None:
@@ -52,6 +52,11 @@ class _Long:
                 value[key] = self.unit(below.rule.kind, item, (*path, key))
 
     def unit(self, kind: str, value: Any, path: Path) -> Any:
+        if kind == "size" and isinstance(value, float):
+            self.faults.warn(
+                f"{spell(path)} has a decimal point or an exponent and is not in quotes: ignored"
+            )
+            return None
         try:
             if kind == "duration":
                 return units.duration(value)
@@ -124,8 +129,19 @@ def _sequence(long: _Long, value: Any, path: Path) -> Any:
     return as_list(value)
 
 
+def _filled(long: _Long, value: Any, path: Path) -> Any:
+    """Return the entries that are not empty: a variable without a value adds no server."""
+    return Seq([item for item in as_list(value) if item], getattr(value, "mark", None))
+
+
 def _names(long: _Long, value: Any, path: Path) -> Any:
     return as_keys(value, lambda: None)
+
+
+def _exposed(long: _Long, value: Any, path: Path) -> Any:
+    for index, item in enumerate(value):
+        _text(long, item, (*path, index))
+    return _texts(long, value, path)
 
 
 def _texts(long: _Long, value: Any, path: Path) -> Any:
@@ -143,6 +159,42 @@ def _kept(long: _Long, value: Any, path: Path) -> Any:
 
 def _build(long: _Long, value: Any, path: Path) -> Any:
     return as_build(value)
+
+
+def _text(long: _Long, value: Any, path: Path) -> Any:
+    """Make a text of a whole number; no other thing may stand for a text here."""
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, bool | float):
+        long.fault(path, "must be a string", "put it in quotes", "type")
+    return text_of(value)
+
+
+def _each_text(long: _Long, value: Any, path: Path) -> Any:
+    for key, item in list(value.items() if isinstance(value, dict) else enumerate(value or ())):
+        value[key] = _text(long, item, (*path, key))
+    return value
+
+
+def _whole(long: _Long, value: Any, path: Path) -> Any:
+    """Cut off what a whole number cannot hold."""
+    return int(value) if isinstance(value, float) else value
+
+
+def _amount(long: _Long, value: Any, path: Path) -> Any:
+    if isinstance(value, str):
+        if re.fullmatch(r"[-+]?[0-9]{1,18}", value):
+            return int(value)
+        long.fault(path, "must be a whole number")
+    return _whole(long, value, path)
+
+
+def _natural(long: _Long, value: Any, path: Path) -> Any:
+    if isinstance(value, str):
+        long.fault(path, "must be a number", "leave out the quotes", "type")
+    elif isinstance(value, int | float) and value < 0:
+        long.fault(path, "cannot be less than 0")
+    return _whole(long, value, path)
 
 
 def _cores(long: _Long, value: Any, path: Path) -> Any:
@@ -163,18 +215,16 @@ def _dependencies(long: _Long, value: Any, path: Path) -> Any:
 
 def _hosts(long: _Long, value: Any, path: Path) -> Any:
     found = host_list(value)
-    by_name: dict[str, list[str]] = {}
+    entries = []
     for index, item in enumerate(found):
-        name, _, addresses = item.partition("=" if "=" in item else ":")
-        if not name or not addresses:
+        name, sign, addresses = item.partition("=" if "=" in item else ":")
+        if not name or ":" in name or not sign:
             long.fault((*path, index), "needs a name and an address", 'such as "somehost:10.0.0.5"')
             continue
-        for address in addresses.split(","):
-            plain = address.strip()
-            if plain.startswith("[") and plain.endswith("]"):
-                plain = plain[1:-1]
-            by_name.setdefault(name, []).append(f"{name}={plain}")
-    return Seq([entry for name in sorted(by_name) for entry in by_name[name]], found.mark)
+        for address in addresses.split(",") if isinstance(value, list) else [addresses]:
+            bare = address[1:-1] if re.fullmatch(r"\[.+\]", address) else address
+            entries.append(f"{name}={bare}")
+    return Seq(sorted(entries), found.mark)
 
 
 def _command(long: _Long, value: Any, path: Path) -> Any:
@@ -197,6 +247,8 @@ def _file_mounts(long: _Long, value: Any, path: Path) -> Any:
             value[index] = Map(_item_mark(value, index))
             value[index]["source"] = item
         mode = value[index].get("mode")
+        if isinstance(mode, float):
+            long.fault((*path, index, "mode"), "is no file mode", 'such as "0440"')
         if isinstance(mode, str):
             try:
                 value[index]["mode"] = int(mode.removeprefix("0o"), 8)
@@ -227,7 +279,8 @@ def _devices(long: _Long, value: Any, path: Path) -> Any:
             entry["permissions"] = parts[2] if len(parts) > 2 else "rwm"
             value[index] = entry
         else:
-            item.setdefault("target", item.get("source"))
+            if "target" not in item:
+                long.fault((*path, index), "needs a target", code="missing")
             item.setdefault("permissions", "rwm")
     return value
 
@@ -243,8 +296,6 @@ def _volumes(long: _Long, value: Any, path: Path) -> Any:
             except ValueError as error:
                 long.fault((*path, index), f'is no volume: "{item}": {error}', "SOURCE:TARGET:MODE")
                 continue
-        if entry.get("target"):
-            entry["target"] = clean(entry["target"])
         found.append(entry)
         found.marks.append(mark)
     return found
@@ -256,13 +307,17 @@ def _ports(long: _Long, value: Any, path: Path) -> Any:
         mark = _item_mark(value, index)
         if isinstance(item, dict):
             expanded = [_port(long, item, (*path, index))]
+        elif isinstance(item, float):
+            long.fault((*path, index), "is no port: write it without a decimal point")
+            continue
         else:
             try:
-                expanded = read_port(text_of(item), mark)
-                long.ports += len(expanded)
+                text = text_of(item)
+                long.ports += port_count(text)
                 if long.ports > _PORTS:
                     long.fault((*path, index), f"makes more than {_PORTS} ports")
                     return found
+                expanded = read_port(text, mark)
             except ValueError as error:
                 hint = "[ADDRESS:][PUBLISHED:]TARGET[/PROTOCOL]"
                 long.fault((*path, index), f'is no port: "{item}": {error}', hint)
@@ -298,6 +353,8 @@ def _requests(long: _Long, value: Any, path: Path) -> Any:
         count = device.get("count")
         if "count" in device and "device_ids" in device:
             long.fault((*path, index), "cannot have both count and device_ids", code="conflict")
+        if isinstance(count, float):
+            long.fault((*path, index, "count"), 'must be "all" or a number')
         if isinstance(count, str):
             if count.lower() == "all":
                 device["count"] = -1
@@ -344,6 +401,8 @@ _HOOK: Mapping[str, _Convert] = {"command": _command, "environment": _pairs(None
 
 _SERVICE: Mapping[str, _Convert] = {
     "annotations": _pairs(""),
+    "blkio_config.weight": _natural,
+    "blkio_config.weight_device.[].weight": _natural,
     "build": _build,
     "build.additional_contexts": _pairs(""),
     "build.args": _pairs(None),
@@ -361,23 +420,30 @@ _SERVICE: Mapping[str, _Convert] = {
     "deploy.labels": _pairs(""),
     "deploy.resources.limits.cpus": _cores,
     "deploy.resources.reservations.cpus": _cores,
+    "deploy.placement.max_replicas_per_node": _natural,
+    "deploy.replicas": _natural,
     "deploy.resources.reservations.devices": _requests,
+    "deploy.resources.reservations.generic_resources.[].discrete_resource_spec.value": _amount,
     "deploy.resources.reservations.devices.[].options": _pairs(""),
+    "deploy.restart_policy.max_attempts": _natural,
+    "deploy.rollback_config.parallelism": _natural,
+    "deploy.update_config.parallelism": _natural,
     "develop": _kept,
     "develop.watch.[].ignore": _sequence,
     "develop.watch.[].include": _sequence,
     **{f"develop.watch.[].exec.{key}": convert for key, convert in _HOOK.items()},
     "devices": _devices,
-    "dns": _sequence,
+    "dns": _filled,
     "dns_search": _sequence,
     "entrypoint": _command,
     "env_file": _env_files,
     "environment": _pairs(None),
-    "expose": _texts,
+    "expose": _exposed,
     "extra_hosts": _hosts,
     "gpus": _gpus,
     "gpus.[].options": _pairs(""),
-    "group_add": _texts,
+    "group_add": _each_text,
+    "healthcheck.retries": _natural,
     "healthcheck.test": _test,
     "label_file": _sequence,
     "labels": _pairs(""),
@@ -385,14 +451,19 @@ _SERVICE: Mapping[str, _Convert] = {
     "models": _names,
     "networks": _names,
     "networks.*.driver_opts": _pairs(""),
+    "networks.*.gw_priority": _whole,
+    "networks.*.priority": _whole,
     "ports": _ports,
     **{f"post_start.[].{key}": convert for key, convert in _HOOK.items()},
     **{f"pre_stop.[].{key}": convert for key, convert in _HOOK.items()},
     "provider.options.*": _texts,
+    "scale": _natural,
     "secrets": _file_mounts,
+    "storage_opt": _each_text,
     "sysctls": _pairs(""),
     "tmpfs": _sequence,
     "volumes": _volumes,
+    "volumes.[].tmpfs.mode": _natural,
     "volumes.[].volume.labels": _pairs(""),
 }
 
@@ -403,7 +474,7 @@ def _plant() -> _Forms:
     for kind in ("networks", "volumes", "secrets", "configs"):
         table[f"{kind}.*"] = _resource
         table[f"{kind}.*.labels"] = _pairs("")
-        table[f"{kind}.*.driver_opts"] = _pairs("")
+        table[f"{kind}.*.driver_opts"] = _each_text if kind == "secrets" else _pairs("")
     for path, convert in table.items():
         forms = root
         for part in path.split("."):

@@ -1,18 +1,22 @@
 """Text to tree: YAML as compose files use it, with the place of every entry.
 
-Decides what a plain scalar is (YAML 1.2 words, Go's number spellings), and refuses duplicate keys,
-tags that mean nothing here, alias bombs and bottomless nesting. Reads no file.
+Refuses duplicate keys, tags that mean nothing here, alias bombs and bottomless nesting, and notes which
+stretches of the file no excerpt may show. Reads no file.
 """
 
 from __future__ import annotations
 
 import io
-import re
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import yaml
 
-from zun_compose.errors import Mark
+from zun_compose.errors import Fault, Mark
+from zun_compose.parse.excerpt import Page, hidden
+from zun_compose.parse.scalars import SPECIAL, plain
+from zun_compose.parse.source import Source
 from zun_compose.parse.tree import Faults, Map, Place, Seq, clone, mark_of
 
 DEPTH = 200
@@ -34,44 +38,6 @@ _TAGS = {
     "tag:yaml.org,2002:binary",
     "!",
 }
-_WORDS: dict[str, Any] = {
-    "": None,
-    "~": None,
-    "null": None,
-    "Null": None,
-    "NULL": None,
-    "true": True,
-    "True": True,
-    "TRUE": True,
-    "false": False,
-    "False": False,
-    "FALSE": False,
-    ".inf": float("inf"),
-    ".Inf": float("inf"),
-    ".INF": float("inf"),
-    "+.inf": float("inf"),
-    "+.Inf": float("inf"),
-    "+.INF": float("inf"),
-    "-.inf": float("-inf"),
-    "-.Inf": float("-inf"),
-    "-.INF": float("-inf"),
-    ".nan": float("nan"),
-    ".NaN": float("nan"),
-    ".NAN": float("nan"),
-}
-_SPECIAL = frozenset("0123456789+-.~nNtTfF")
-_INTEGER = re.compile(
-    r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F_]+)|0[oO]?(?P<oct>[0-7_]+)|0[bB](?P<bin>[01_]+)|(?P<dec>0|[1-9][0-9_]*))"
-)
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:[Tt\s]+\d{1,2}:\d{2}:\d{2}.*)?")
-
-
-class Timestamp(str):
-    """A plain scalar that YAML takes for a date: no attribute accepts one."""
-
-    __slots__ = ()
-
 
 if yaml.__with_libyaml__:
     from yaml.cyaml import CParser as _Parser  # type: ignore[attr-defined]
@@ -100,7 +66,7 @@ class _Refused(Exception):
 
 
 def read(content: bytes, name: str, faults: Faults) -> list[Any]:
-    """Return the documents of a file (empty ones left out). Faults are noted, not raised."""
+    """Return the documents of a file. Faults are noted, not raised."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -108,8 +74,12 @@ def read(content: bytes, name: str, faults: Faults) -> list[Any]:
         column = error.start - content.rfind(b"\n", 0, error.start)
         faults.add("encoding", "the file is not UTF-8", Mark(name, line, column), "save it as UTF-8")
         return []
+    page = Page(content)
+    faults.pages.add(name, page)
+    page.broken = True
     try:
-        return _documents(text, name, faults)
+        documents = _documents(text, name, faults, page)
+        page.broken = False
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
@@ -122,7 +92,24 @@ def read(content: bytes, name: str, faults: Faults) -> list[Any]:
     except (_Refused, RecursionError):
         if not faults.found:
             faults.add("too_deep", "nested too deep", Mark(name, 1, 1))
+    else:
+        return documents
     return []
+
+
+def quoted(found: Sequence[Fault], source: Source) -> tuple[Fault, ...]:
+    """Give faults that were found after their file was read the excerpts that they lack.
+
+    The file is read anew; what cannot be read, or is standard input, gets none.
+    """
+    again = Faults()
+    lacking = [fault for fault in found if fault.excerpt is None]
+    for name in dict.fromkeys(fault.mark.file for fault in lacking if fault.mark is not None):
+        if name != "-":
+            with suppress(OSError):
+                read(source.read(name), name, again)
+    filled = iter(again.pages.quoted(lacking))
+    return tuple(next(filled) if fault.excerpt is None else fault for fault in found)
 
 
 def _advice(text: str, mark: Any) -> str:
@@ -136,37 +123,43 @@ def _advice(text: str, mark: Any) -> str:
     return ""
 
 
-def _documents(text: str, name: str, faults: Faults) -> list[Any]:
+def _documents(text: str, name: str, faults: Faults, page: Page) -> list[Any]:
     parser: Any = _Parser(_Named(text.encode("utf-8"), name))
     found = []
     try:
         while not isinstance(event := parser.get_event(), yaml.StreamEndEvent):
             if isinstance(event, yaml.DocumentStartEvent):
-                found.append(_Builder(parser, faults).value(parser.get_event(), 0))
+                found.append(_Builder(parser, faults, page).value(parser.get_event(), 0))
     finally:
         dispose = getattr(parser, "dispose", None)
         if dispose is not None:
             dispose()
-    return [document for document in found if document is not None]
+    return found
 
 
 class _Builder:
     """Turns the events of one document into a tree, so that nothing recurses deeper than allowed."""
 
-    def __init__(self, parser: Any, faults: Faults) -> None:
+    def __init__(self, parser: Any, faults: Faults, page: Page) -> None:
         self.next = parser.get_event
         self.faults = faults
+        self.page = page
         self.anchors: dict[str, Any] = {}
+        self.origins: dict[str, tuple[Any, Any, bool]] = {}
         self.aliased = 0
+        self.hiding = False
+        # Where the mapping or list that was read last ends.
+        self.end: Any = None
 
     def value(self, event: Any, depth: int) -> Any:
         if isinstance(event, yaml.ScalarEvent):
             scalar = self.scalar(event)
             if event.anchor is not None:
                 self.anchors[event.anchor] = scalar
+                self.origins[event.anchor] = (event.start_mark, event.end_mark, False)
             return scalar
         if isinstance(event, yaml.AliasEvent):
-            return self.alias(event)
+            return self.alias(event, depth)
         if depth >= DEPTH:
             self.faults.add("too_deep", f"nested more than {DEPTH} levels deep", mark_of(event.start_mark))
             raise _Refused
@@ -181,9 +174,10 @@ class _Builder:
             built = self.mapping(event, depth + 1)
         if event.anchor is not None:
             self.anchors[event.anchor] = built
+            self.origins[event.anchor] = (event.start_mark, self.end, True)
         return built
 
-    def alias(self, event: Any) -> Any:
+    def alias(self, event: Any, depth: int) -> Any:
         if event.anchor not in self.anchors:
             self.faults.add("anchor", f'unknown anchor "{event.anchor}"', mark_of(event.start_mark))
             raise _Refused
@@ -193,9 +187,17 @@ class _Builder:
                 "anchor_cycle", f'the anchor "{event.anchor}" contains itself', mark_of(event.start_mark)
             )
             raise _Refused
+        origin = self.origins.pop(event.anchor, None) if self.hiding else None
+        if origin is not None:
+            # What is secret here is so where it was written.
+            self.page.hide(*origin)
         if not isinstance(value, dict | list):
             return value
-        self.aliased += weight(value, ALIASED - self.aliased)
+        entries, levels = measured(value, ALIASED - self.aliased)
+        self.aliased += entries
+        if depth + levels - 1 > DEPTH:
+            self.faults.add("too_deep", f"nested more than {DEPTH} levels deep", mark_of(event.start_mark))
+            raise _Refused
         if self.aliased > ALIASED:
             self.faults.add("alias_bomb", "aliases expand to too much", mark_of(event.start_mark))
             raise _Refused
@@ -213,7 +215,7 @@ class _Builder:
                 return value
             if not value:
                 return None
-            return plain(value) if value[0] in _SPECIAL else value
+            return plain(value) if value[0] in SPECIAL else value
         self.tag(event)
         if tag in ("!reset", "!override"):
             return plain(value) if event.style is None else value
@@ -232,6 +234,7 @@ class _Builder:
                 continue
             result.append(value)
             marks.append(event.start_mark)
+        self.end = event.end_mark
         return result
 
     def mapping(self, start: Any, depth: int) -> Map:
@@ -240,11 +243,17 @@ class _Builder:
         merges: list[Any] = []
         while not isinstance(key_event := self.next(), yaml.MappingEndEvent):
             key = self.key(key_event, depth)
-            event = self.next()
+            event, value = self.entry(key_event, key, depth)
             if key == _MERGE and getattr(key_event, "implicit", (False,))[0]:
-                merges.append((event.start_mark, self.value(event, depth)))
+                if merges:
+                    self.faults.add(
+                        "duplicate_key",
+                        'duplicate key "<<"',
+                        mark_of(key_event.start_mark),
+                        "<<: [*one, *two]",
+                    )
+                merges.append((event.start_mark, value))
                 continue
-            value = self.value(event, depth)
             if key is None:
                 continue
             if key in places:
@@ -263,9 +272,29 @@ class _Builder:
                 if tag == "!override":
                     result.override += (key,)
             result[key] = value
+        self.end = key_event.end_mark
         for mark, source in merges:
             self.merge(result, source, mark)
         return result
+
+    def entry(self, key_event: Any, key: str | None, depth: int) -> tuple[Any, Any]:
+        """Return the event and the value that follow a key; notes where they stand if they may be secret."""
+        if key is None or self.hiding or not hidden(key, depth):
+            event = self.next()
+            return event, self.value(event, depth)
+        self.hiding = True
+        end = None
+        entries = True
+        try:
+            event = self.next()
+            value = self.value(event, depth)
+            entries = isinstance(value, dict | list)
+            end = event.end_mark if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) else self.end
+        finally:
+            # Where the file cannot be read further all the rest of it is hidden.
+            self.hiding = False
+            self.page.hide(key_event.end_mark, end, entries)
+        return event, value
 
     def merge(self, result: Map, source: Any, mark: Any) -> None:
         for layer in source if isinstance(source, list) else [source]:
@@ -273,8 +302,11 @@ class _Builder:
                 self.faults.add("merge_key", "<< needs a mapping or a list of mappings", mark_of(mark))
                 continue
             for key, value in layer.items():
-                if key not in result and key not in result.reset:
+                if key not in result:
                     result.take(key, value, layer)
+            # What the layer takes from lower files, it takes from them here too.
+            result.reset += layer.reset
+            result.override += layer.override
 
     def key(self, event: Any, depth: int) -> str | None:
         if not isinstance(event, yaml.ScalarEvent):
@@ -297,43 +329,18 @@ class _Builder:
         return None
 
 
-def weight(value: Any, limit: int) -> int:
-    """Count the entries of a tree, giving up a little above `limit`."""
-    total = 0
-    waiting = [value]
-    while waiting and total <= limit:
-        item = waiting.pop()
-        total += 1
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-    return total
-
-
-def plain(value: str) -> Any:
-    """Return what an unquoted scalar means: None, a boolean, a number or a string."""
-    if value in _WORDS:
-        return _WORDS[value]
-    first = value[:1]
-    if first not in "0123456789+-.":
-        return value
-    match = _INTEGER.fullmatch(value)
-    if match is not None:
-        for group, base in (("hex", 16), ("oct", 8), ("bin", 2), ("dec", 10)):
-            digits = match[group]
-            if digits is not None:
-                digits = digits.replace("_", "")
-                if not digits and group != "oct":
-                    return value
-                number = int(digits or "0", base) if len(digits) < 100 else 1 << 80
-                number = -number if first == "-" else number
-                # Go falls back to a float where 64 bits do not hold the number.
-                return number if -(1 << 63) <= number < (1 << 64) else float(number)
-    if _FLOAT.fullmatch(value):
-        number_text = value.replace("_", "")
-        result = float(number_text)
-        return value if result in (float("inf"), float("-inf")) else result
-    if len(value) < 64 and _DATE.fullmatch(value):
-        return Timestamp(value)
-    return value
+def measured(value: Any, limit: int) -> tuple[int, int]:
+    """Count the entries of a tree and its levels, giving up a little above `limit` entries."""
+    total = levels = 0
+    row = [value]
+    while row and total <= limit:
+        total += len(row)
+        levels += 1
+        below: list[Any] = []
+        for item in row:
+            if isinstance(item, dict):
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        row = below
+    return total, levels

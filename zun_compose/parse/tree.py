@@ -6,17 +6,27 @@ change one such tree in place. Nothing here reads a file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, NamedTuple
 
 from zun_compose.errors import Fault, Mark, SpecError
+from zun_compose.parse.excerpt import Pages, masked
 
 Path = tuple[str | int, ...]
 
-_GUESSES = 50
+_QUOTED = re.compile(r'"([^"]*)"')
+_PARTS = re.compile(r"[:/=,@\s]+")
+_TELLING = 4  # characters that make a value known anywhere; a shorter one must stand alone
+_LOOKS = 2_000_000  # values looked for in quotations; after that no fault quotes anything
+_DEEPEST = 1 << 10
+_GUESSES = 10_000
+_LONG = 500
 _SECTION = 2
+# Faults about a key or the form of a line: the value beside it may be anybody's.
+_VEILED = frozenset(("duplicate_key", "key", "merge", "merge_key", "name", "unknown_key"))
 
 
 class Place(NamedTuple):
@@ -163,6 +173,20 @@ def spell(path: Path) -> str:
     return text
 
 
+def _short(text: str) -> str:
+    """Cut what a file can make as long as itself."""
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]} … {text[-_LONG // 2 :]}"
+
+
+def printable(text: str) -> str:
+    """Return text with escapes in place of what would move a terminal's cursor or break the line."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
 def near(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return a hint that names what was probably meant, or nothing; `cutoff` is how alike, up to 1."""
     matches = get_close_matches(word, list(known), n=1, cutoff=cutoff)
@@ -170,26 +194,99 @@ def near(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 class Faults:
-    """Collects what is wrong with a tree, and warnings, until somebody asks for the error."""
+    """Collects what is wrong with a tree, and warnings, until somebody asks for the error.
+
+    `pages` are the files that were read, for the excerpts. `written` has strings that variables went into,
+    as the file spells them, `values` what each variable stood for: no fault quotes what came of them.
+    """
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
         self._warnings: dict[str, None] = {}
         self.paths: list[Path] = []
+        self.pages = Pages()
+        self.written: dict[str, str] = {}
+        self.values: dict[str, str] = {}
+        self._looks = 0
+        self._depths: dict[Fault, int] = {}
+        self._veiled: set[Fault] = set()
         self._guesses = 0
-        self._seen: set[tuple[str, str, str]] = set()
+        self._seen: set[tuple[str, str, Mark | None]] = set()
 
-    def add(self, code: str, what: str, mark: Mark | None = None, hint: str = "") -> None:
-        """Note one fault; the same fault at the same place counts once."""
-        identity = (code, what, str(mark))
-        if identity not in self._seen:
-            self._seen.add(identity)
-            self.found.append(Fault(code=f"spec.{code}", what=what, mark=mark, hint=hint))
+    def add(
+        self,
+        code: str,
+        what: str,
+        mark: Mark | None = None,
+        hint: str = "",
+        *,
+        depth: int = _DEEPEST,
+        veiled: bool = False,
+    ) -> None:
+        """Note one fault; the same fault at the same place counts once.
 
-    def at(self, root: Any, path: Path, code: str, what: str, hint: str = "", *, key: bool = False) -> None:
+        Of faults at one place the one with the greatest `depth` is the most specific; what is wrong with
+        the text itself comes before what follows from it. The excerpt of a `veiled` fault shows no value.
+        """
+        if self.written or self.values:
+            what = _QUOTED.sub(self._as_written, what)
+        what = masked(what)
+        what, hint = printable(_short(what)), printable(_short(hint))
+        identity = (code, what, mark)
+        if identity in self._seen:
+            return
+        self._seen.add(identity)
+        fault = Fault(code=f"spec.{code}", what=what, mark=mark, hint=hint)
+        self.found.append(fault)
+        self._depths[fault] = depth
+        if veiled or code in _VEILED:
+            self._veiled.add(fault)
+
+    def _as_written(self, quoted: re.Match[str]) -> str:
+        text = quoted[1]
+        if text in self.written:
+            return f'"{self.written[text]}"'
+        self._looks += len(self.values)
+        if self._looks > _LOOKS:
+            return '"…"'
+        # Longest first: a value may be a part of another.
+        for value in sorted((value for value in self.values if value in text), key=len, reverse=True):
+            if len(value) >= _TELLING:
+                text = text.replace(value, self.values[value])
+            else:
+                alone = rf"(?<![\w$]){re.escape(value)}(?!\w)"
+                text = re.sub(alone, lambda _, spelt=self.values[value]: spelt, text)
+        return f'"{text}"'
+
+    def went_in(self, value: str, spelt: str) -> None:
+        """Note what a variable stood for, and how it is spelt: no fault quotes it, not even in parts."""
+        for part in (value, *_PARTS.split(value)):
+            if part == value or len(part) >= _TELLING:
+                self.values.setdefault(part, spelt)
+
+    def at(
+        self,
+        root: Any,
+        path: Path,
+        code: str,
+        what: str,
+        hint: str = "",
+        *,
+        key: bool = False,
+        veiled: bool = False,
+    ) -> None:
         """Note a fault at a path of a tree."""
         self.paths.append(path)
-        self.add(code, what, locate(root, path, key=key), hint)
+        self.add(code, what, locate(root, path, key=key), hint, depth=len(path), veiled=veiled)
+
+    def take(self, other: Faults, chosen: Iterable[Fault]) -> None:
+        """Note faults that were found by `other`, as they stand there."""
+        for fault in chosen:
+            self.found.append(fault)
+            self._depths[fault] = other._depths.get(fault, 0)
+            if fault in other._veiled:
+                self._veiled.add(fault)
+        self.pages.update(other.pages)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -201,14 +298,18 @@ class Faults:
         self._warnings[message] = None
 
     def near(self, word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-        """Guess what was meant, for the first faults only: guessing is slow."""
-        self._guesses += 1
-        if self._guesses > _GUESSES or len(word) > 100:
+        """Guess what was meant, for the first faults only: each name that is looked at costs."""
+        names = list(islice(known, _GUESSES - self._guesses))
+        self._guesses += len(names)
+        if not names or len(word) > 100:
             return ""
-        return near(word, islice(known, 1000), cutoff=cutoff)
+        return near(word, names, cutoff=cutoff)
 
     def check(self) -> None:
-        """Raise SpecError if anything was found: file by file, from top to bottom."""
+        """Raise SpecError if anything was found: file by file, from top to bottom.
+
+        Of faults at one place the most specific comes first.
+        """
         if not self.found:
             return
         files: dict[str, int] = {}
@@ -216,8 +317,10 @@ class Faults:
             if fault.mark is not None:
                 files.setdefault(fault.mark.file, len(files))
 
-        def place(fault: Fault) -> tuple[int, int, int]:
+        def place(fault: Fault) -> tuple[int, int, int, int]:
             mark = fault.mark
-            return (files[mark.file], mark.line, mark.column) if mark else (len(files), 0, 0)
+            depth = -self._depths.get(fault, 0)
+            return (files[mark.file], mark.line, mark.column, depth) if mark else (len(files), 0, 0, depth)
 
-        raise SpecError(sorted(self.found, key=place))
+        ordered = sorted(self.found, key=place)
+        raise SpecError(tuple(self.pages.quoted(ordered, frozenset(self._veiled))))

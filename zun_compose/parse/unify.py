@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -57,7 +56,11 @@ def _distinct(value: list[Any], rule: Rule) -> list[Any]:
 
 
 def _text_identity(item: Any) -> Hashable:
-    return str(item) if isinstance(item, str | int | float) else None
+    return item.partition("=")[0] if isinstance(item, str) else None
+
+
+def _number_identity(item: Any) -> Hashable:
+    return str(item) if isinstance(item, str | int) else None
 
 
 def _port_identity(item: Any) -> Hashable:
@@ -91,8 +94,8 @@ def _mount_identity(default: str) -> Callable[[Any], Hashable]:
     def identify(item: Any) -> Hashable:
         if isinstance(item, dict):
             target = item.get("target")
-            return target if target else posixpath.join(default, str(item.get("source")))
-        return posixpath.join(default, str(item))
+            return target if target is not None else f"{default}/{item.get('source')}"
+        return f"{default}/{item}"
 
     return identify
 
@@ -105,6 +108,7 @@ IDENTITIES: dict[str, Callable[[Any], Hashable]] = {
     "config": _mount_identity(""),
     "device": _device_identity,
     "env_file": _env_file_identity,
+    "number": _number_identity,
     "port": _port_identity,
     "secret": _mount_identity("/run/secrets"),
     "text": _text_identity,

@@ -6,11 +6,14 @@ Each function raises ValueError with a short reason; the caller knows the place.
 from __future__ import annotations
 
 import re
+import struct
 from decimal import Decimal, InvalidOperation
 
 from zun_compose.parse.tree import Duration, Size
 
-_DURATION = re.compile(r"([0-9]*\.?[0-9]*)(ns|us|µs|μs|ms|s|m|h|d|w)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w)")
+_LONG = 100
+# More digits than any value that is kept has a use for; Go reads no more of them either.
 _NANOS = {
     "ns": 1,
     "us": 1_000,
@@ -23,7 +26,9 @@ _NANOS = {
     "d": 86_400_000_000_000,
     "w": 604_800_000_000_000,
 }
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?([kmgtp]?)i?b?", re.IGNORECASE)
+_SIZE = re.compile(
+    r"(\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]{1,3})?) ?(?:([kmgtp])(?:i?b)?|b)?", re.IGNORECASE
+)
 _FACTOR = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 
 
@@ -36,7 +41,7 @@ def duration(text: str) -> Duration:
     position = 0
     while position < len(rest):
         match = _DURATION.match(rest, position)
-        if match is None or match[1] in ("", "."):
+        if match is None or len(text) > _LONG:
             raise ValueError('a duration looks like "1m30s"')
         total += Decimal(match[1]) * _NANOS[match[2]]
         position = match.end()
@@ -70,16 +75,14 @@ def _decimal(value: Decimal) -> str:
 
 
 def size(value: str | float) -> Size:
-    """Read "64m", "1.5gb", 1024; units are powers of 1024. -1 stands for no limit."""
+    """Read "64m", "1.5gb", 1024; units are powers of 1024. The number -1 stands for no limit."""
     if isinstance(value, int | float):
         return Size(int(value))
     text = value
-    match = _SIZE.fullmatch(text)
+    match = _SIZE.fullmatch(text) if len(text) <= _LONG else None
     if match is None:
-        if text == "-1":
-            return Size(-1)
         raise ValueError('a size looks like "512m"')
-    found = Decimal(match[1]) * _FACTOR[match[2].lower()]
+    found = Decimal(match[1]) * _FACTOR[(match[2] or "").lower()]
     if found >= 1 << 63:
         raise ValueError("it is too large")
     return Size(int(found))
@@ -88,11 +91,23 @@ def size(value: str | float) -> Size:
 def number(value: str) -> float:
     """Read a decimal number."""
     try:
-        return float(Decimal(value))
+        return float(Decimal(value if len(value) <= _LONG else "too long"))
     except InvalidOperation:
         raise ValueError("must be a number") from None
 
 
+def single(value: float) -> float:
+    """Return the number that is left of another where it is kept in 32 bits, in its shortest spelling."""
+    try:
+        kept = struct.pack("<f", value)
+    except OverflowError:
+        return value
+    near = struct.unpack("<f", kept)[0]
+    spellings = (float(f"{near:.{digits}g}") for digits in range(1, 10))
+    return next((found for found in spellings if struct.pack("<f", found) == kept), value)
+
+
+_PLAIN = re.compile(r"[^\\\s\"'`()$;&|<>]+")
 _QUOTES = "\"'`"
 _ENDS = frozenset(";&|<>")
 
@@ -103,43 +118,50 @@ def words(text: str) -> list[str]:  # noqa: C901 - one state machine, clearer in
     What follows an unquoted ; & | < or > is left out, since no shell will be there to act on it.
     """
     found: list[str] = []
-    word, started = "", False
+    word: list[str] = []
+    started = False
     quote = ""
     position = 0
     while position < len(text):
+        plain = None if quote else _PLAIN.match(text, position)
+        if plain is not None:
+            word.append(plain[0])
+            started, position = True, plain.end()
+            continue
         char = text[position]
         position += 1
         if char == "\\" and quote != "'":
             if position == len(text):
                 raise ValueError("a backslash ends it")
-            word, started = word + text[position], True
-            position += 1
+            word.append(text[position])
+            started, position = True, position + 1
         elif quote:
             closes = char == (")" if quote == "(" else quote)
             if not closes or quote in "`(":
-                word += char
+                word.append(char)
             if closes:
                 quote = ""
         elif char in " \t\r\n":
             if started:
-                found.append(word)
-            word, started = "", False
-        elif char in _QUOTES or (char == "(" and word.endswith("$")):
+                found.append("".join(word))
+            word, started = [], False
+        elif char in _QUOTES or (char == "(" and word and word[-1].endswith("$")):
             quote, started = char, True
             if char in "`(":
-                word += char
+                word.append(char)
         elif char in "()":
             raise ValueError("a parenthesis must be quoted")
         elif char in _ENDS:
-            if char == ">" and word[:1].isdigit():
+            if char == ">" and word and word[0][:1].isdigit():
                 started = False
             break
         else:
-            word, started = word + char, True
+            word.append(char)
+            started = True
     if quote:
         raise ValueError("a quote has no end")
     if started:
-        found.append(word)
+        found.append("".join(word))
     return found
 
 

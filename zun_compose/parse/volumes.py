@@ -11,20 +11,27 @@ from zun_compose.parse.tree import Map
 _PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
 
 
+# What has no more characters is a target, whatever they are.
+_SHORTEST = 2
+
+
 def split_volume(text: str) -> tuple[str, str, str]:
-    """Split SOURCE:TARGET:MODE; a drive letter belongs to its path."""
+    """Split SOURCE:TARGET:MODE; a drive letter belongs to its path, what stands in ${...} is left whole."""
+    if len(text) <= _SHORTEST:
+        return "", text, ""
     parts: list[str] = []
     buffer = ""
+    opened = 0
     for index, char in enumerate(text):
-        if char == ":":
-            after = text[index + 1 : index + 2]
-            if len(buffer) == 1 and buffer.isalpha() and (after in ("\\", "/") or not parts):
-                buffer += char
-                continue
+        if text.startswith("${", index):
+            opened += 1
+        elif char == "}" and opened:
+            opened -= 1
+        elif char == ":" and not opened and not (len(buffer) == 1 and buffer.isalpha()):
             parts.append(buffer)
             buffer = ""
-        else:
-            buffer += char
+            continue
+        buffer += char
     parts.append(buffer)
     if len(parts) == 1:
         return "", parts[0], ""
@@ -34,7 +41,7 @@ def split_volume(text: str) -> tuple[str, str, str]:
 def read_volume(text: str, mark: Any) -> Map:
     """Return the long form of SOURCE:TARGET:MODE; raises ValueError saying what is wrong."""
     source, target, modes = split_volume(text)
-    if not target or text.startswith(":"):
+    if not target or (len(text) > _SHORTEST and (text.startswith(":") or text.endswith(":"))):
         raise ValueError("a part is empty")
     if ":" in modes:
         raise ValueError("too many colons")
@@ -43,7 +50,7 @@ def read_volume(text: str, mark: Any) -> Map:
     entry["type"] = "bind" if bind else "volume"
     if source:
         entry["source"] = source
-    entry["target"] = target
+    entry["target"] = clean(target)
     volume, host = Map(), Map()
     _modes(modes, entry, volume, host)
     if bind:
@@ -51,7 +58,7 @@ def read_volume(text: str, mark: Any) -> Map:
     if bind or host:
         entry["bind"] = host
     # docker compose leaves the empty volume out of very short ones; nothing depends on it.
-    if (not bind and len(text) > 2) or volume:
+    if (not bind and len(text) > _SHORTEST) or volume:
         entry["volume"] = volume
     return entry
 
@@ -76,7 +83,5 @@ def is_path(source: str) -> bool:
 
 def clean(target: str) -> str:
     """Return a mount target without trailing slashes and dots."""
-    if not target.startswith("/"):
-        return target
     cleaned = posixpath.normpath(target)
     return cleaned[1:] if cleaned.startswith("//") else cleaned

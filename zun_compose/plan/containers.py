@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
 from zun_compose.container import Observed, State
 from zun_compose.model import Mount, MountType, Service, Stack
 from zun_compose.options import OnFailure, UpOptions
 from zun_compose.plan.divergence import container_cause
 from zun_compose.plan.steps import Gate, Member, Step, Verb
 from zun_compose.plan.world import World
+from zun_compose.record import Mutable, field, replace
 
 UP = (State.RUNNING, State.PAUSED, State.RESTARTING)
 INTERRUPTED = "left over by an interrupted replacement"
 
 
-@dataclass
-class ContainerSteps:
+class ContainerSteps(Mutable):
     """Appends to `steps`, service by service in dependency order.
 
     `base` are the steps that a service's containers need (networks, volumes, image), `renewed` the
     networks that are replaced, `freed` the removals that set them free. `last` steps run once all else
     has succeeded. `recreated` and `restarted` name services, for those that depend on them.
+    `lending` are services whose namespaces or volumes others are made with; `creates` are the
+    creations of these.
     """
 
     stack: Stack
@@ -32,6 +32,7 @@ class ContainerSteps:
     base: dict[str, tuple[str, ...]] = field(default_factory=dict)
     renewed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     freed: dict[str, list[str]] = field(default_factory=dict)
+    lending: frozenset[str] = frozenset()
     creates: dict[str, list[str]] = field(default_factory=dict)
     recreated: set[str] = field(default_factory=set)
     restarted: set[str] = field(default_factory=set)
@@ -138,7 +139,9 @@ class ContainerSteps:
         if not beside:
             return self._replace_in_place(service, seen, cause, gates, mounts, cleared)
         handle = f"{seen.id[:12]}_{name}"
-        create = self._create_step(service, seen.number, handle, cause, mounts=mounts, needs=cleared)
+        create = self._create_step(
+            service, seen.number, name, cause, handle=handle, mounts=mounts, needs=cleared
+        )
         stop = self._add(
             Verb.STOP, seen.name, cause, seen, gates=gates, needs=(create.id,), grace=self.options.timeout
         )
@@ -175,47 +178,50 @@ class ContainerSteps:
             if attachment.network in self.renewed:
                 self.freed.setdefault(attachment.network, []).append(remove.id)
         name = self.name_of(service, seen.number)
-        self._create_step(service, seen.number, name, cause, mounts=mounts, needs=(remove.id, *cleared))
+        create = self._create_step(
+            service, seen.number, name, cause, mounts=mounts, needs=(remove.id, *cleared)
+        )
         member = Member(handle=name, service=service.name, number=seen.number, name=name, fresh=True)
         if self.options.start:
-            self._start(service, member, cause, gates)
+            self._start(service, member, cause, gates, needs=(create.id,))
         return member
 
     def make(self, service: Service, number: int, cause: str, gates: tuple[Gate, ...]) -> Member:
         """Create a container that is not there, and start it once its gates are open."""
         name = self.name_of(service, number)
-        self._create_step(service, number, name, cause)
+        create = self._create_step(service, number, name, cause)
         member = Member(handle=name, service=service.name, number=number, name=name, fresh=True)
         if self.options.start:
-            self._start(service, member, cause, gates)
+            self._start(service, member, cause, gates, needs=(create.id,))
         return member
 
     def _create_step(
         self,
         service: Service,
         number: int,
-        handle: str,
+        name: str,
         cause: str,
         *,
+        handle: str | None = None,
         mounts: tuple[Mount, ...] = (),
         needs: tuple[str, ...] = (),
     ) -> Step:
-        shared = []
-        modes = (service.network_mode, service.pid, service.ipc)
-        for mode in (*modes, *map(_volumes_service, service.volumes_from)):
-            if (mode or "").startswith("service:"):
-                shared += self.creates.get((mode or "").removeprefix("service:"), [])
+        """Add the creation of what is called `name` in the end, and `handle` (None: the same) at first."""
+        shared: list[str] = []
+        for other in lenders(service):
+            shared += self.creates.get(other, [])
         identity = f"create {service.name}-{number}"
-        self.creates.setdefault(service.name, []).append(identity)
+        if service.name in self.lending:
+            self.creates.setdefault(service.name, []).append(identity)
         step = Step(
             id=identity,
             verb=Verb.CREATE,
-            subject=self.name_of(service, number),
+            subject=name,
             cause=cause,
             service=service.name,
             number=number,
-            handle=handle,
-            name=handle,
+            handle=handle or name,
+            name=handle or name,
             needs=(*self.base[service.name], *needs, *shared),
             mounts=mounts,
         )
@@ -229,11 +235,8 @@ class ContainerSteps:
         cause: str,
         gates: tuple[Gate, ...],
         *,
-        needs: tuple[str, ...] = (),
+        needs: tuple[str, ...],
     ) -> None:
-        created = f"create {service.name}-{member.number}"
-        if member.fresh and not needs:
-            needs = (created,)
         step = Step(
             id=f"start {service.name}-{member.number}",
             verb=Verb.START,
@@ -336,6 +339,10 @@ def _carried(service: Service, seen: Observed) -> tuple[Mount, ...]:
     )
 
 
-def _volumes_service(entry: str) -> str | None:
-    """Return "service:NAME" for a volumes_from entry that names a service."""
-    return None if entry.startswith("container:") else f"service:{entry.split(':')[0]}"
+def lenders(service: Service) -> list[str]:
+    """Return the services whose namespaces or volumes a service shares."""
+    modes = (service.network_mode, service.pid, service.ipc)
+    found = [mode.removeprefix("service:") for mode in modes if mode and mode.startswith("service:")]
+    if service.volumes_from:
+        found += [entry.split(":")[0] for entry in service.volumes_from if not entry.startswith("container:")]
+    return found

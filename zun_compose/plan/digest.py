@@ -10,18 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache
 from typing import Any
 
 from zun_compose import labels as names
 from zun_compose.model import Network, Service, Stack, Volume
+from zun_compose.record import Record, defaults, replace
 
 SCHEME_NUMBER = 1
 
 _NOT_DIGESTED = frozenset(
     {
+        "attach",
         "build",
         "configs",
         "dependencies",
@@ -43,13 +43,17 @@ _NOT_DIGESTED = frozenset(
 """Ordering and readiness change no container; image, mounts, networks and files are digested resolved."""
 
 
+_NOT_GUESSABLE = frozenset({"command", "entrypoint", "healthcheck"})
+"""Left out where the salt is known, so that nobody tries values on the label: these may hold secrets."""
+
+
 def service_digests(
     stack: Stack, service: Service, *, image_id: str, files: Mapping[str, str], salt: str
 ) -> dict[str, str]:
     """Digest each attribute of a service as it would be created now."""
     content: dict[str, Any] = {
         name: value
-        for name, default in _defaults(Service)
+        for name, default in defaults(Service)
         if name not in _NOT_DIGESTED and (value := getattr(service, name)) != default
     }
     content["image"] = image_id
@@ -68,6 +72,31 @@ def service_digests(
                 {**_plain(use), "content": files.get(f"{kind}:{use.source}", "")} for use in uses
             ]
     return {name: digest(value, salt) for name, value in content.items()}
+
+
+def config_hash(stack: Stack, service: Service) -> str:
+    """Return the value of docker compose's config-hash label: 64 hex digits that the file alone decides.
+
+    The engine's image ids and the contents of configs and secrets do not enter, as in docker compose, so
+    that `config --hash` says it without an engine. Nor does what may be secret: of environment, labels,
+    annotations and options of the log only the keys, of commands and healthchecks nothing, since its salt
+    is no secret (ADR 0007). What has diverged is judged by our own labels alone.
+    """
+    shown = _without_values(service)
+    digests = service_digests(stack, shown, image_id=service.image or "", files={}, salt=stack.name)
+    digests = {name: value for name, value in digests.items() if name not in _NOT_GUESSABLE}
+    return hashlib.sha256(json.dumps(dict(sorted(digests.items()))).encode()).hexdigest()
+
+
+def _without_values(service: Service) -> Service:
+    logging = service.logging
+    return replace(
+        service,
+        environment=dict.fromkeys(service.environment),
+        labels=dict.fromkeys(service.labels, ""),
+        annotations=dict.fromkeys(service.annotations, ""),
+        logging=logging and replace(logging, options=dict.fromkeys(logging.options, "")),
+    )
 
 
 def network_digests(network: Network, salt: str) -> dict[str, str]:
@@ -100,22 +129,12 @@ def label_set(digests: Mapping[str, str], salt: str) -> dict[str, str]:
     }
 
 
-def _object_digests(thing: Any, salt: str) -> dict[str, str]:
+def _object_digests(thing: Network | Volume, salt: str) -> dict[str, str]:
     return {
         name: digest(value, salt)
-        for name, default in _defaults(thing.__class__)
+        for name, default in defaults(type(thing))
         if name not in ("mark", "key", "name", "external") and (value := getattr(thing, name)) != default
     }
-
-
-@cache
-def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
-    rows = []
-    for item in fields(kind):
-        factory = item.default_factory
-        default = factory() if callable(factory) else item.default
-        rows.append((item.name, default))
-    return tuple(rows)
 
 
 def _volume_name(stack: Stack, source: str | None) -> str | None:
@@ -124,11 +143,11 @@ def _volume_name(stack: Stack, source: str | None) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """Reduce a value to JSON; of dataclasses only what differs from the default."""
-    if is_dataclass(value) and not isinstance(value, type):
+    """Reduce a value to JSON; of records only what differs from the default."""
+    if isinstance(value, Record):
         return {
             name: _plain(part)
-            for name, default in _defaults(type(value))
+            for name, default in defaults(type(value))
             if name != "mark" and (part := getattr(value, name)) != default
         }
     if isinstance(value, Enum):

@@ -20,7 +20,7 @@ def container_cause(stack: Stack, service: Service, seen: Observed, world: World
     scheme = seen.labels[names.SCHEME]
     if scheme != str(digest.SCHEME_NUMBER):
         return f"was made by another zun-compose, label scheme {scheme}"
-    image_id = world.images.get(image_of(stack, service), "") if world.has_images else service.image or ""
+    image_id = world.images.get(image_of(stack, service), "" if world.has_images else service.image or "")
     wanted = digest.service_digests(
         stack,
         service,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from zun_compose.errors import Fault, SpecError
 from zun_compose.labels import CONFIG_FILES, WORKING_DIR
-from zun_compose.model import Condition, RestartName, Service, Stack
+from zun_compose.model import NOT_CARRIED, Closed, Condition, RestartName, Service, Stack
 from zun_compose.plan.steps import Gate, Step, Verb
 from zun_compose.plan.world import World
+from zun_compose.record import replace
 
 
 def gates_of(service: Service, within: Collection[str]) -> tuple[Gate, ...]:
@@ -90,6 +90,40 @@ def refuse_uncarried(stack: Stack, services: Collection[str]) -> None:
     faults = [fault for name, found in stack.uncarried.items() if name in services for fault in found]
     if faults:
         raise SpecError(faults)
+
+
+def refuse_undoable(stack: Stack, world: World, services: Collection[str]) -> None:
+    """Raise SpecError for what these services ask for and this engine cannot do."""
+    faults = [
+        Fault(
+            code="plan.unsupported",
+            what=f'service "{name}" cannot run on the {world.engine.driver} engine: {reason}',
+            mark=stack.services[name].mark if name in stack.services else None,
+        )
+        for name, reasons in world.refused.items()
+        if name in services
+        for reason in reasons
+    ]
+    faults += [
+        Fault(
+            code=NOT_CARRIED,
+            what=f'service "{name}": {one.kind} "{one.source}" {one.note}',
+            mark=one.mark,
+            hint=f"take the {one.kind} from a file, or give it another target",
+        )
+        for name, one in closed_here(stack, world, services)
+        if one.refused
+    ]
+    if faults:
+        raise SpecError(faults)
+
+
+def closed_here(stack: Stack, world: World, services: Collection[str]) -> Iterator[tuple[str, Closed]]:
+    """Yield, with the service, the configs and secrets that this engine cannot put in as asked for."""
+    if not world.engine.copies_files:
+        for name, found in stack.closed.items():
+            if name in services:
+                yield from ((name, one) for one in found)
 
 
 def refuse_unknown(stack: Stack, services: Iterable[str]) -> None:

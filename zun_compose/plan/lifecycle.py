@@ -13,6 +13,8 @@ from zun_compose.plan.edges import (
     gates_of,
     refuse_impossible_gates,
     refuse_other_folder,
+    refuse_uncarried,
+    refuse_undoable,
     refuse_unknown,
     wait_gate,
     wait_step,
@@ -24,12 +26,14 @@ from zun_compose.plan.world import World
 def plan_start(stack: Stack, world: World, services: Sequence[str] = (), *, wait: bool = False) -> Plan:
     """Plan `start`: the stopped containers of these services and of all they depend on.
 
-    Raises SpecError for unknown services and for services that have no container.
+    Raises SpecError for unknown services, and for what cannot be carried out, as `up` does.
     """
     named = _named(stack, services)
     refuse_other_folder(stack, world)
     within = graph.closure(stack, named)
     refuse_impossible_gates(stack, within)
+    refuse_uncarried(stack, within)
+    refuse_undoable(stack, world, within)
     steps: list[Step] = []
     for name in (name for name in graph.order(stack) if name in within):
         service = stack.services[name]
@@ -42,6 +46,15 @@ def plan_start(stack: Stack, world: World, services: Sequence[str] = (), *, wait
     if wait:
         steps += [wait_step(wait_gate(stack, stack.services[name])) for name in named]
     return Plan(stack=stack.name, steps=tuple(steps), fleet=_fleet(stack, world, steps))
+
+
+def standing(stack: Stack, world: World) -> dict[str, tuple[Member, ...]]:
+    """Return the containers there are, for waiting alone: what we could not make ourselves can be waited for.
+
+    Raises SpecError for the stack of another folder.
+    """
+    refuse_other_folder(stack, world)
+    return _fleet(stack, world, ())
 
 
 def plan_stop(
@@ -64,7 +77,10 @@ def plan_restart(
     grace: float | None = None,
     no_deps: bool = False,
 ) -> Plan:
-    """Plan `restart`: these services, and unless `no_deps` their dependents with `restart: true`."""
+    """Plan `restart`: these services, and unless `no_deps` their dependents with `restart: true`.
+
+    Raises SpecError as `plan_start` does.
+    """
     named = set(_named(stack, services))
     refuse_other_folder(stack, world)
     if not no_deps:
@@ -73,6 +89,8 @@ def plan_restart(
             if any(edge.restart and edge.on in named for edge in edges):
                 named.add(name)
     refuse_impossible_gates(stack, named)
+    refuse_uncarried(stack, named)
+    refuse_undoable(stack, world, named)
     chosen = [seen for seen in world.containers if seen.service in named and not seen.oneoff]
     running = [seen for seen in chosen if seen.state in UP]
     steps = _stops(stack, running, "asked to restart", grace)

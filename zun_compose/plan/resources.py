@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zun_compose.errors import Fault, SpecError
-from zun_compose.model import Network, Service, Stack, Volume
+from zun_compose.model import Build, Network, Service, Stack, Volume
 from zun_compose.options import PullPolicy, UpOptions
 from zun_compose.plan.divergence import image_of, network_changes, volume_changes
 from zun_compose.plan.steps import Step, Verb
 from zun_compose.plan.world import World
+from zun_compose.record import replace
 
 
 def used_networks(stack: Stack, services: Iterable[Service]) -> list[Network]:
     """Return the declared networks that these services join, in file order."""
+    if not stack.networks:
+        return []
     keys = {attachment.network for service in services for attachment in service.networks or ()}
     return [network for key, network in stack.networks.items() if key in keys]
 
 
 def used_volumes(stack: Stack, services: Iterable[Service]) -> list[Volume]:
     """Return the declared volumes that these services mount, in file order."""
+    if not stack.volumes:
+        return []
     keys = {mount.source for service in services for mount in service.mounts}
     return [volume for key, volume in stack.volumes.items() if key in keys]
 
@@ -123,7 +128,7 @@ def image_steps(
                 subject=reference,
                 cause=cause,
                 service=service.name,
-                build=service.build,
+                build=_build(service.build, service.platform),
                 platform=service.platform,
             )
             continue
@@ -147,3 +152,8 @@ def image_steps(
     if faults:
         raise SpecError(faults)
     return list(steps.values())
+
+
+def _build(build: Build, platform: str | None) -> Build:
+    """Return the build for the one platform that the service runs on, if it says which."""
+    return build if platform is None else replace(build, platforms=(platform,))

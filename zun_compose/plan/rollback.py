@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from zun_compose.plan.steps import Plan, Step, Verb
+from zun_compose.record import replace
 
 _BACK = "rolls back"
 

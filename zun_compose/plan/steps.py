@@ -6,12 +6,12 @@ A plan is data. Making or printing one changes nothing; the schedule runs over i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from zun_compose.errors import Mark
 from zun_compose.model import Build, Condition, Mount
+from zun_compose.record import Record, field
 
 
 class Verb(StrEnum):
@@ -32,8 +32,7 @@ class Verb(StrEnum):
     REMOVE_IMAGE = "remove-image"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(Record, kw_only=True):
     """An edge's condition that must hold before a step may run.
 
     `dependent` is "" for what `--wait` asks. `timeout` seconds count from the start of the
@@ -55,8 +54,7 @@ class Gate:
         return f"{self.dependent} -> {name}" if self.dependent else name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Record, kw_only=True):
     """One call to the engine (or one wait), with its one cause.
 
     `needs` are ids of steps that must have succeeded, `after` of steps that must have ended either way.
@@ -109,8 +107,7 @@ class Step:
         return data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Record, kw_only=True):
     """One container of the fleet that a plan leads to.
 
     `fresh` ones are created by the plan; `runs` tells whether it runs already and is not started by it.
@@ -124,8 +121,7 @@ class Member:
     runs: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Record, kw_only=True):
     """Ordered steps, and per service the containers that are there once they are done."""
 
     stack: str

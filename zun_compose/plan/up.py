@@ -10,20 +10,21 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
 from zun_compose import graph
 from zun_compose.container import Observed
 from zun_compose.model import Dependency, MountType, Service, Stack
 from zun_compose.options import UpOptions
-from zun_compose.plan.containers import INTERRUPTED, UP, ContainerSteps
+from zun_compose.plan.containers import INTERRUPTED, UP, ContainerSteps, lenders
 from zun_compose.plan.divergence import container_cause
 from zun_compose.plan.edges import (
+    closed_here,
     gates_of,
     refuse_impossible_gates,
     refuse_other_folder,
     refuse_uncarried,
+    refuse_undoable,
     refuse_unknown,
     scaled,
     wait_gate,
@@ -38,6 +39,7 @@ from zun_compose.plan.resources import (
 )
 from zun_compose.plan.steps import Gate, Member, Plan, Step, Verb
 from zun_compose.plan.world import World
+from zun_compose.record import replace
 
 
 def plan_up(
@@ -91,43 +93,56 @@ def _plan(
         named = tuple(edge.on for edge in edges if not edge.external)
     else:
         edges = ()
-        named = tuple(options.services) or tuple(stack.services)
-    reached = frozenset(named) if options.no_deps else graph.closure(stack, named)
+        named = tuple(options.services)
+    reached: Collection[str] = stack.services
+    if options.services or oneoff is not None:
+        reached = frozenset(named) if options.no_deps else graph.closure(stack, named)
     targets = [stack.services[name] for name in order if name in reached]
     refuse_impossible_gates(stack, reached)
-    refuse_uncarried(stack, reached if oneoff is None else {*reached, oneoff.name})
+    running = reached if oneoff is None else {*reached, oneoff.name}
+    refuse_uncarried(stack, running)
+    refuse_undoable(stack, world, running)
     refuse_other_folder(stack, world, adopt=options.adopt)
-    builder = _Builder(stack=stack, world=world, options=options, targets=targets, within=reached)
+    builder = _Builder(stack, world, options, targets=targets, within=reached)
     beside = [] if oneoff is None else [oneoff]
     builder.resources(beside, refresh_images=refresh_images)
     for service in targets:
         builder.service(service)
     builder.orphans()
     builder.warn_remote()
+    builder.warn_lacking(running)
+    builder.warn_closed(running)
     if options.start:
         builder.waits(edges)
     return builder.plan()
 
 
-@dataclass
 class _Builder:
     """Collects the steps of one plan, service by service in dependency order."""
 
-    stack: Stack
-    world: World
-    options: UpOptions
-    targets: list[Service]
-    within: Collection[str]
-    steps: list[Step] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    fleet: dict[str, tuple[Member, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        world: World,
+        options: UpOptions,
+        *,
+        targets: list[Service],
+        within: Collection[str],
+    ) -> None:
+        self.stack = stack
+        self.world = world
+        self.options = options
+        self.targets = targets
+        self.within = within
+        self.steps: list[Step] = []
+        self.warnings: list[str] = []
+        self.fleet: dict[str, tuple[Member, ...]] = {}
         self.existing: dict[str, list[Observed]] = {}
         for seen in self.world.containers:
             if not seen.oneoff:
                 self.existing.setdefault(seen.service, []).append(seen)
         self.containers = ContainerSteps(self.stack, self.world, self.options, self.steps)
+        self.containers.lending = frozenset(name for service in targets for name in lenders(service))
 
     def resources(self, beside: Sequence[Service], *, refresh_images: bool) -> None:
         """Add networks, volumes and images, and remember what each service's containers need."""
@@ -191,6 +206,20 @@ class _Builder:
                         f'service "{service.name}" mounts "{mount.source}" of the machine of engine '
                         f'"{self.world.engine.name}", not of this one'
                     )
+
+    def warn_lacking(self, running: Collection[str]) -> None:
+        """Name what services ask for and run without on this engine."""
+        for name, reasons in self.world.lacking.items():
+            if name in running:
+                self.warnings += [f'service "{name}": {reason}' for reason in reasons]
+
+    def warn_closed(self, running: Collection[str]) -> None:
+        """Name the configs and secrets whose owner and mode will not be those asked for."""
+        self.warnings += [
+            f'service "{name}": {one.kind} "{one.source}" {one.note}'
+            for name, one in closed_here(self.stack, self.world, running)
+            if not one.refused
+        ]
 
     def waits(self, edges: Sequence[Dependency]) -> None:
         """Add what `--wait` asks, and the edges of a one-off container."""

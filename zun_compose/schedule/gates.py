@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from zun_compose.events import GateFailed, GateOpened, GateWaiting
 from zun_compose.model import Condition
 from zun_compose.plan.steps import Gate
 from zun_compose.readiness import Verdict
+from zun_compose.record import Mutable, field
 from zun_compose.schedule.lines import Line, Lines
 
 
-@dataclass(slots=True)
-class GateState:
+class GateState(Mutable):
     """One gate, shared by all lines that wait for it; `told` is what was last said of it."""
 
     gate: Gate

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from zun_compose.plan.steps import Plan, Step, Verb
+from zun_compose.record import Mutable
 
 
 class Phase(StrEnum):
@@ -25,8 +25,7 @@ class Phase(StrEnum):
         return self not in (Phase.PENDING, Phase.LAUNCHED)
 
 
-@dataclass(slots=True)
-class Line:
+class Line(Mutable):
     """A step's state. `blockers` counts what it still waits for; `cause` says why it did not run.
 
     A `resting` line waits for another try.

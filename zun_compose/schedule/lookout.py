@@ -22,10 +22,15 @@ class Lookout:
         self._watches: dict[str, Watch] = {}
         self._outside: dict[str, OutsideWatch] = {}
 
-    @property
-    def size(self) -> int:
-        """How many watches there are: looks are paced by it."""
-        return len(self._watches)
+    def beside(self, handle: str) -> int:
+        """How many watches a watch shares the machine with: its looks are paced by it.
+
+        Those that only guard what is there already look so seldom that nobody waits for them.
+        """
+        watch = self._watches.get(handle)
+        if watch is None or watch.calm:
+            return len(self._watches)
+        return sum(not other.calm for other in self._watches.values())
 
     def watch(self, handle: str) -> Watch | None:
         """Return the watch on a container, if there is one."""

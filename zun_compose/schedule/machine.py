@@ -308,8 +308,10 @@ class Schedule:
             self._unblock(waiting, now)
             return
         self.failures.append(f"{gate}: {verdict.reason}")
+        # what became of it goes on from its name; what it lacked when the time was over does not
+        joined = ": " if timed_out else " "
         for line in waiting:
-            self._skip(line, f'"{gate.dependency}" {verdict.reason}', now)
+            self._skip(line, f'"{gate.dependency}"{joined}{verdict.reason}', now)
 
     def _close_gates_on_unstarted(self, name: str, now: float) -> list[Line]:
         """Resolve the gates on what will not be started; returns whom to skip. The root told the cause."""
@@ -396,7 +398,7 @@ class Schedule:
     def _learn(self, event: Saw | Checked | Asked, now: float) -> None:
         match event:
             case Saw(handle, sighting):
-                watches = self._lookout.size
+                watches = self._lookout.beside(handle)
                 if not self._fold(handle, now, lambda watch: watch.saw(sighting, now, watches)):
                     self._guard(sighting.observed, handle)
             case Checked(handle, answer):

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from zun_compose.container import Observed
 from zun_compose.events import GateFailed, Progress
 from zun_compose.outside import AskOutside
 from zun_compose.plan.steps import Step
+from zun_compose.record import Record
 from zun_compose.sighting import Answer, Sighting
 from zun_compose.watch import Attention
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Record):
     """A step was carried out, in `seconds`."""
 
     step: str
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Broke:
+class Broke(Record):
     """A step failed with an error's text and code."""
 
     step: str
@@ -30,24 +27,21 @@ class Broke:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Saw:
+class Saw(Record):
     """A look came back; `handle` is the schedule's name for the container."""
 
     handle: str
     sighting: Sighting
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Record):
     """A run of the healthcheck came back."""
 
     handle: str
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Record):
     """A readiness probe answered; for externals `handle` is the external's name."""
 
     handle: str
@@ -56,60 +50,52 @@ class Asked:
     external: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hinted:
+class Hinted(Record):
     """The engine's event stream said that something happened to a container."""
 
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Record):
     """All containers of the stack, seen once more before the operation returns."""
 
     containers: tuple[Observed, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(Record):
     """A launched step was not begun: the cancellation came first."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(Record):
     """The user wants no further launches."""
 
 
 Input = Succeeded | Broke | Saw | Checked | Asked | Hinted | Swept | Withdrawn | CancelRequested
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Record):
     """Carry a step out, and tell of it (`telling.started`) when it is begun."""
 
     step: Step
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Record):
     """Tell the user."""
 
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Record):
     """Tell the user that a gate failed, with the last words of the container behind `handle`."""
 
     failure: GateFailed
     handle: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(Record):
     """Look at all containers of the stack once more."""
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from zun_compose.model import Condition
+from zun_compose.record import Record, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
+class Remembered(Record, kw_only=True):
     """Where a stack was last brought up.
 
     `engine_id` decides whether an engine is the same one; `engine_name` and `address` are for people
     and for finding it again (`address` None: wherever the driver's own settings point to).
-    `working_dir` is the stack's project directory then.
+    `working_dir` is the stack's project directory then. `scale` holds the numbers of containers that the
+    user gave over what the file says; an older zun-compose neither reads nor keeps them.
     """
 
     stack: str
@@ -24,10 +24,10 @@ class Remembered:
     engine_name: str
     address: str | None
     working_dir: str
+    scale: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyRecord:
+class ReadyRecord(Record, kw_only=True):
     """That a container was seen to reach `condition`.
 
     `started_at` is the engine's word for the container's start: the record counts only as long as it
@@ -41,7 +41,9 @@ class ReadyRecord:
 
 def remembered_as_json(record: Remembered) -> dict[str, Any]:
     """Return the JSON form of a remembered engine."""
+    scale = {"scale": dict(record.scale)} if record.scale else {}
     return {
+        **scale,
         "stack": record.stack,
         "driver": record.driver,
         "engine": {"id": record.engine_id, "name": record.engine_name},
@@ -63,6 +65,7 @@ def remembered_from_json(body: Mapping[str, Any]) -> Remembered:
         engine_name=_text(engine["name"]),
         address=address,
         working_dir=_text(body["working_dir"]),
+        scale={_text(name): _count(number) for name, number in body.get("scale", {}).items()},
     )
 
 
@@ -83,6 +86,12 @@ def ready_from_json(body: Mapping[str, Any]) -> ReadyRecord:
         ready_since=float(body["ready_since"]),
         condition=Condition(body["condition"]),
     )
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError("not a number of containers")
+    return value
 
 
 def _text(value: object) -> str:

@@ -65,13 +65,22 @@ class StateStore:
         return lock.hold(path, self._command, wait=wait, on_wait=on_wait, cancel=cancel)
 
     def remember(
-        self, stack: str, driver: str, engine: EngineInfo, address: str | None, working_dir: str
+        self,
+        stack: str,
+        driver: str,
+        engine: EngineInfo,
+        address: str | None,
+        working_dir: str,
+        scale: Mapping[str, int] | None = None,
     ) -> None:
         """Keep where `stack` was brought up. Nothing is written if it is known already.
 
-        `address` None stands for the one that the store was made with.
+        `address` None stands for the one that the store was made with, `scale` None for what is kept already.
         """
         address = address or self._address
+        known = self.recall(stack)
+        if scale is None:
+            scale = known.scale if known is not None and known.engine_id == engine.id else {}
         record = Remembered(
             stack=stack,
             driver=driver,
@@ -79,8 +88,9 @@ class StateStore:
             engine_name=engine.name,
             address=None if address is None else without_password(address),
             working_dir=working_dir,
+            scale=scale,
         )
-        if self.recall(stack) != record:
+        if known != record:
             files.write(self._stack_file(stack), remembered_as_json(record), STACK_FORMAT)
 
     def recall(self, stack: str) -> Remembered | None:
@@ -93,6 +103,11 @@ class StateStore:
             return remembered_from_json(body)
         except (KeyError, TypeError, ValueError) as error:
             raise files.broken(path, "an entry is missing or has the wrong type") from error
+
+    def scale(self, stack: str, engine_id: str) -> Mapping[str, int]:
+        """Return the numbers of containers that the user gave when `stack` was last brought up there."""
+        known = self.recall(stack)
+        return known.scale if known is not None and known.engine_id == engine_id else {}
 
     def forget(self, stack: str, engine_id: str) -> None:
         """Drop all that is known of `stack` on that engine; what another engine holds of it is kept."""

@@ -12,12 +12,13 @@ import socket
 import sys
 import time
 
-STORE = os.environ.get("STORE_HOST", "store")
+PORT = int(os.environ.get("APP_PORT", "8000"))
+STORE = os.environ.get("STORE_HOST", "store"), int(os.environ.get("STORE_PORT", "7000"))
 WARM_UP = 0.8  # seconds between listening and being any use
 
 
 def read_prices() -> dict[str, int]:
-    with socket.create_connection((STORE, 7000), timeout=2) as connection:
+    with socket.create_connection(STORE, timeout=2) as connection:
         replies = connection.makefile()
 
         def ask(request: str) -> str:
@@ -59,6 +60,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    with http.server.ThreadingHTTPServer(("", 8000), Handler) as server:
+    with http.server.ThreadingHTTPServer(("", PORT), Handler) as server:
         print(f"{len(PRICES)} prices read, warming up", flush=True)
         server.serve_forever()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socketserver
 import time
 
+PORT = int(os.environ.get("CATALOGUE_PORT", "9000"))
 NAMES = b'{"apple": "Boskoop", "pear": "Conference", "quince": "Vranja"}\n'
 
 
@@ -21,6 +23,6 @@ class Server(socketserver.ThreadingTCPServer):
 if __name__ == "__main__":
     print("indexing", flush=True)
     time.sleep(3.0)
-    with Server(("", 9000), Session) as server:
-        print("listening on 9000", flush=True)
+    with Server(("", PORT), Session) as server:
+        print(f"listening on {PORT}", flush=True)
         server.serve_forever()

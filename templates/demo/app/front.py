@@ -13,22 +13,23 @@ import socket
 import sys
 import urllib.request
 
-APP = os.environ.get("APP_HOST", "app")
-CATALOGUE = os.environ.get("CATALOGUE_HOST", "catalogue")
+PORT = int(os.environ.get("FRONT_PORT", "8080"))
+APP = os.environ.get("APP_HOST", "app"), int(os.environ.get("APP_PORT", "8000"))
+CATALOGUE = os.environ.get("CATALOGUE_HOST", "catalogue"), int(os.environ.get("CATALOGUE_PORT", "9000"))
 
 
 def replicas() -> list[str]:
-    found = socket.getaddrinfo(APP, 8000, socket.AF_INET, socket.SOCK_STREAM)
+    found = socket.getaddrinfo(*APP, socket.AF_INET, socket.SOCK_STREAM)
     return sorted({str(address[0]) for *_, address in found})
 
 
 def fetch(address: str, path: str) -> dict[str, object]:
-    with urllib.request.urlopen(f"http://{address}:8000{path}", timeout=2) as reply:
+    with urllib.request.urlopen(f"http://{address}:{APP[1]}{path}", timeout=2) as reply:
         return dict(json.load(reply))
 
 
 def read_names() -> dict[str, str]:
-    with socket.create_connection((CATALOGUE, 9000), timeout=2) as connection:
+    with socket.create_connection(CATALOGUE, timeout=2) as connection:
         return dict(json.loads(connection.makefile().readline()))
 
 
@@ -56,6 +57,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    with http.server.ThreadingHTTPServer(("", 8080), Handler) as server:
-        print("listening on 8080", flush=True)
+    with http.server.ThreadingHTTPServer(("", PORT), Handler) as server:
+        print(f"listening on {PORT}", flush=True)
         server.serve_forever()

@@ -7,7 +7,7 @@ import socket
 import sys
 
 PRICES = {"apple": "3", "pear": "4", "quince": "9"}
-STORE = os.environ.get("STORE_HOST", "store")
+STORE = os.environ.get("STORE_HOST", "store"), int(os.environ.get("STORE_PORT", "7000"))
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
 
 
 def write_prices() -> None:
-    with socket.create_connection((STORE, 7000), timeout=2) as connection:
+    with socket.create_connection(STORE, timeout=2) as connection:
         replies = connection.makefile()
         for key, value in {**PRICES, "schema": "1"}.items():
             connection.sendall(f"SET {key} {value}\n".encode())

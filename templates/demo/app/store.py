@@ -6,12 +6,14 @@ this is its own healthcheck.
 
 from __future__ import annotations
 
+import os
 import socket
 import socketserver
 import sys
 import time
 
-PORT = 7000
+PORT = int(os.environ.get("STORE_PORT", "7000"))
+LOADING = float(os.environ.get("STORE_LOADING", "1"))  # seconds before it listens
 DATA: dict[str, str] = {}
 
 
@@ -52,7 +54,7 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["ping"]:
         ping()
     print("loading", flush=True)
-    time.sleep(1.0)
+    time.sleep(LOADING)
     with Server(("", PORT), Session) as server:
         print(f"listening on {PORT}", flush=True)
         server.serve_forever()

@@ -8,7 +8,6 @@ every user. `--update-golden` writes only the file of a scheme that has none yet
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,29 @@ from tests.golden.digest.rich import FILES, FULL, IMAGE_ID, PLAIN, STACK
 from zun_compose import labels as names
 from zun_compose.container import NetworkSeen, Observed, State, VolumeSeen
 from zun_compose.driver import EngineInfo
-from zun_compose.model import Healthcheck, Mount, MountType, Restart, RestartName, Service, Stack
+from zun_compose.model import (
+    BlockIO,
+    DeviceRequest,
+    Healthcheck,
+    Mount,
+    MountType,
+    Restart,
+    RestartName,
+    Service,
+    Stack,
+)
 from zun_compose.options import UpOptions
-from zun_compose.plan.digest import SCHEME_NUMBER, network_digests, service_digests, volume_digests
+from zun_compose.plan.digest import (
+    SCHEME_NUMBER,
+    label_set,
+    network_digests,
+    service_digests,
+    volume_digests,
+)
 from zun_compose.plan.divergence import container_cause
 from zun_compose.plan.up import plan_up
 from zun_compose.plan.world import World
+from zun_compose.record import defaults, replace
 from zun_compose.spec import network_labels, specify, volume_labels
 
 HERE = Path(__file__).parent
@@ -120,6 +136,8 @@ def test_salts_keep_equal_values_apart() -> None:
 
 
 NOT_DIGESTED = {
+    # Says whose logs an attached up shows.
+    "attach",
     # SEMANTICS 4: "Not hashed: depends_on, readiness, scale, profiles, build, x-*, pull_policy"
     "build",
     "dependencies",
@@ -136,24 +154,35 @@ NOT_DIGESTED = {
     "image",
 }
 NAMED_AS = {"mounts": "volumes"}
-SET = {field.name: getattr(FULL, field.name) for field in fields(Service)} | {
+SET = {name: getattr(FULL, name) for name in Service.__struct_fields__} | {
+    "attach": False,
     "container_name": PLAIN.container_name,
     "network_mode": PLAIN.network_mode,
     "job": True,
     "once": True,
     "replicas": 4,
     "mark": None,
+    # newer than the frozen labels, which tell of a file without them
+    "blkio_config": BlockIO(weight=300),
+    "device_cgroup_rules": ("c 1:3 mr",),
+    "device_requests": (DeviceRequest(count=-1, capabilities=("gpu",)),),
+    "external_links": ("redis",),
+    "storage_opt": {"size": "1G"},
+    "auto_heal": True,
+    "auto_remove": True,
+    "availability_zone": "east",
+    "cpu_policy": "dedicated",
+    "hints": {"label:disk": "ssd"},
+    "host": "h1",
+    "image_driver": "docker",
 }
 
 
 def default_of(name: str) -> Any:
-    (found,) = [field for field in fields(Service) if field.name == name]
-    return found.default_factory() if found.default_factory is not MISSING else found.default
+    return dict(defaults(Service))[name]
 
 
-@pytest.mark.parametrize(
-    "name", [field.name for field in fields(Service) if field.name not in ("name", "mark")]
-)
+@pytest.mark.parametrize("name", [name for name in Service.__struct_fields__ if name not in ("name", "mark")])
 def test_each_attribute_is_told_when_it_changes_alone_or_never_counts(name: str) -> None:
     """An attribute that is added to Service must be set here, and decided on."""
     assert SET[name] != default_of(name), f"{name} is not set in the rich service"
@@ -181,6 +210,23 @@ def test_images_enter_by_id() -> None:
     assert container_cause(STACK, FULL, seen, pulled) == "changed: image"
     unknown = replace(there, images={})
     assert container_cause(STACK, FULL, seen, unknown) is None, "an image that is not here yet is no change"
+
+
+def test_an_engine_that_pulls_by_itself_tells_of_some_images_alone() -> None:
+    service = Service(name="web", image="glance://app", networks=None)
+    stack = replace(STACK, services={"web": service})
+    there = replace(world({"containers": {}, "networks": {}, "volumes": {}}), has_images=False)
+    made = service_digests(stack, service, image_id="id-1", files={}, salt="s")
+    seen = Observed(
+        id="x", name="n", service="web", number=1, state=State.RUNNING, labels=label_set(made, "s")
+    )
+
+    def cause(told: str) -> str | None:
+        return container_cause(stack, service, seen, replace(there, images={"glance://app": told}))
+
+    assert cause("id-1") is None
+    assert cause("id-2") == "changed: image"
+    assert cause("") is None, "one that is gone is no reason to remove what was made of it"
 
 
 def test_configs_and_secrets_enter_by_content() -> None:

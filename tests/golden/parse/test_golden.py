@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.require import missing
-from zun_compose.errors import ZunComposeError
+from zun_compose.errors import SpecError, ZunComposeError
 from zun_compose.parse import Request, dump, load
 from zun_compose.parse.disk import Disk
 
@@ -20,12 +20,19 @@ CASES = sorted(path.parent for path in HERE.glob("*/compose.yaml"))
 HOME = "/home/golden"
 
 
+def told(error: ZunComposeError) -> str:
+    """Return an error as people see it, each fault with its excerpt."""
+    if not isinstance(error, SpecError):
+        return str(error)
+    return "\n".join(f"{fault}\n{fault.excerpt}".rstrip() for fault in error.faults)
+
+
 def outcome(case: Path) -> tuple[str, str]:
     """Return the golden file's name and its content; the case's own folder is written {CASE}."""
     try:
         loaded = load(Request(environment={"HOME": HOME}), Disk(str(case)))
     except ZunComposeError as error:
-        name, text = "error.txt", str(error)
+        name, text = "error.txt", told(error)
     else:
         name, text = "canonical.json", dump(loaded.canonical, "json")
     return name, text.replace(str(case), "{CASE}") + "\n"

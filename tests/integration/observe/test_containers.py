@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +12,7 @@ from zun_compose.model import Healthcheck
 from zun_compose.observe import ownership, process
 from zun_compose.observe.commands import healthcheck, last_words
 from zun_compose.observe.sockets import SocketReader
+from zun_compose.record import replace
 
 from .conftest import INFO, PREFIX, Child, Cli, Run, docker, until
 
@@ -186,7 +186,7 @@ class TestSharedNamespaces:
     def test_the_process_tree_serves_where_no_cgroup_can_be_read(
         self, reader: SocketReader, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(process, "_hierarchies", tuple)
+        monkeypatch.setattr(process, "hierarchies", tuple)
         command = ("sh", "-c", "httpd -f -p 28085 -h / & sleep 60")
         seen = run(*command, options=["--network", "host"])
         reading = until(lambda: reader.read(seen, ports("28085/tcp")), 28085)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from zun_compose.container import PortKey
+from zun_compose.linux.proc import network_namespace, start_time
 from zun_compose.observe import namespaces
 from zun_compose.observe.namespaces import Namespaces, Vanished
-from zun_compose.observe.process import Process, network_namespace, start_time
+from zun_compose.observe.process import Process
 from zun_compose.observe.table import Table
 
 from .conftest import Child

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from zun_compose.model import Probe, ProbeKind
 from zun_compose.observe.probes import Prober
+from zun_compose.record import replace
 from zun_compose.sighting import Answer
 
 from .conftest import INFO, Child, Cli, Run, docker
@@ -117,6 +117,20 @@ def test_without_a_shell_there_is_no_verdict(far: Prober, run: Run) -> None:
 def test_exec(prober: Prober, run: Run) -> None:
     seen = run("sleep", "60", options=["-e", "WHO=me"])
     probe = Probe(kind=ProbeKind.EXEC, command=("sh", "-c", "echo $WHO; exit $((1 - $(ls /tmp/up | wc -l)))"))
+    answer = prober.ask(probe, seen)
+    assert (answer.ok, answer.ran, answer.exit_code) == (False, True, 1)
+    docker("exec", seen.id, "sh", "-c", "mkdir -p /tmp; touch /tmp/up")
+    assert prober.ask(probe, seen).ok
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("CMD", "test", "-e", "/tmp/up"), ("CMD-SHELL", "[ -e /tmp/up ] || exit 1")],
+    ids=["list", "line"],
+)
+def test_exec_as_stack_files_have_it(prober: Prober, run: Run, command: tuple[str, ...]) -> None:
+    seen = run("sleep", "60")
+    probe = Probe(kind=ProbeKind.EXEC, command=command)
     answer = prober.ask(probe, seen)
     assert (answer.ok, answer.ran, answer.exit_code) == (False, True, 1)
     docker("exec", seen.id, "sh", "-c", "mkdir -p /tmp; touch /tmp/up")

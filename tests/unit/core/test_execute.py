@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -12,6 +14,7 @@ from zun_compose.drivers.memory import RealTimeMemoryDriver
 from zun_compose.engine import Engine
 from zun_compose.errors import Cancelled, OperationError
 from zun_compose.events import Event, Finished, StepDone, StepStarted
+from zun_compose.execute import ThreadShell
 from zun_compose.model import Condition, Dependency, Healthcheck, Service, Stack
 
 
@@ -103,3 +106,25 @@ def test_a_check_that_hangs_does_not_hold_up_the_end() -> None:
         Engine(driver).up(Stack(name="t", services={"db": hangs, "web": web}))
     assert time.monotonic() - began < 10.0
     driver.close()
+
+
+@pytest.mark.timeout(30)
+def test_a_slow_signal_handler_does_not_make_the_coordinator_wait_for_ever() -> None:
+    """Fault locked: after Ctrl-C on a busy machine `up` said that it stops, and did not."""
+    handled = threading.Event()
+
+    def slow(*_: object) -> None:
+        time.sleep(0.3)
+        handled.set()
+
+    shell = ThreadShell(1)
+    before = signal.signal(signal.SIGUSR1, slow)
+    alarm = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
+    alarm.start()
+    try:
+        while not handled.is_set():
+            assert shell.next_event(None) is None
+    finally:
+        alarm.join()
+        signal.signal(signal.SIGUSR1, before)
+        shell.close()

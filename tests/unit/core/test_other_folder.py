@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -18,6 +17,7 @@ from zun_compose.plan.lifecycle import plan_remove, plan_restart, plan_start, pl
 from zun_compose.plan.steps import Plan
 from zun_compose.plan.up import plan_up
 from zun_compose.plan.world import World
+from zun_compose.record import replace
 
 STACK = Stack(name="t", services={"a": Service(name="a", image="x")}, working_dir="/here")
 SEEN = Observed(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 
 import pytest
 
@@ -27,6 +26,7 @@ from zun_compose.options import DownOptions, UpOptions
 from zun_compose.plan.steps import Plan, Verb
 from zun_compose.plan.up import plan_up
 from zun_compose.plan.world import World
+from zun_compose.record import replace
 
 ENGINE = EngineInfo(id="e", driver="memory", name="e")
 EMPTY = World(engine=ENGINE, has_images=False)

@@ -167,6 +167,12 @@ def test_an_edge_forgives_so_many_crashes(
     assert judge(condition, SERVER, known, retries=retries).word is expected
 
 
+def test_what_was_started_is_not_ready_between_two_runs() -> None:
+    assert judge(Condition.READY, PLAIN, CRASHED).word is NOT_YET
+    # A gate on started asks whether it was, not whether it stays.
+    assert judge(Condition.STARTED, PLAIN, CRASHED).word is READY
+
+
 @pytest.mark.parametrize(
     ("condition", "code", "expected"),
     [
@@ -299,6 +305,8 @@ def test_replicas(text: str, replicas: int | None, expected: Word, reason: str) 
         (Probe(kind=ProbeKind.TCP, port=5, host="far"), "tcp far:5"),
         (Probe(kind=ProbeKind.HTTP, port=80, path="/up"), "http :80/up"),
         (Probe(kind=ProbeKind.EXEC, command=("psql", "-c", "password=hunter2")), "exec psql"),
+        (Probe(kind=ProbeKind.EXEC, command=("CMD", "psql", "-c", "password=hunter2")), "exec psql"),
+        (Probe(kind=ProbeKind.EXEC, command=("CMD-SHELL", "PASSWORD=hunter2 psql")), "exec sh"),
         (Probe(kind=ProbeKind.LOG, pattern="ready"), "log /ready/"),
     ],
 )

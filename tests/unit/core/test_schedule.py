@@ -125,7 +125,7 @@ ROWS = (
                 "+0.2",
                 [
                     "fail web->db listening: not listening on 80/tcp yet after 5 s (late)",
-                    'skip start web-1: "db" not listening on 80/tcp yet after 5 s',
+                    'skip start web-1: "db": not listening on 80/tcp yet after 5 s',
                     "web-1 is skipped",
                 ],
             ),
@@ -144,7 +144,7 @@ ROWS = (
                 "+0.2",
                 [
                     "fail web->db listening: not listening on 80/tcp yet after 300 s (late)",
-                    'skip start web-1: "db" not listening on 80/tcp yet after 300 s',
+                    'skip start web-1: "db": not listening on 80/tcp yet after 300 s',
                     "web-1 is skipped",
                 ],
             ),
@@ -408,7 +408,7 @@ ROWS = (
                 "+0.2",
                 [
                     "fail web->far started: tcp far:1 does not hold yet after 300 s (late)",
-                    'skip start web-1: "far" tcp far:1 does not hold yet after 300 s',
+                    'skip start web-1: "far": tcp far:1 does not hold yet after 300 s',
                     "web-1 is skipped",
                 ],
             ),
@@ -564,7 +564,7 @@ ROWS = (
                 "+0.2",
                 [
                     f"fail web->db listening: {LATE} (late)",
-                    f'skip start web-1: "db" {LATE}',
+                    f'skip start web-1: "db": {LATE}',
                     "web-1 is skipped",
                 ],
             ),

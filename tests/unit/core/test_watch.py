@@ -140,6 +140,46 @@ def test_a_check_over_its_timeout_is_left_time_to_end() -> None:
     assert "Check" in due(made, 13.2)
 
 
+def glance(made: Watch, now: float, *ports: int) -> None:
+    """Let the look at the sockets that is under way come back, as often as it is asked for."""
+    sockets = SocketReading(loopback=frozenset(map(PortKey, ports)), complete=True)
+    made.saw(Sighting(container="c", sockets=sockets, life="t1"), now, 1)
+
+
+def test_a_port_that_opens_undeclared_brings_the_next_check_at_once() -> None:
+    made = watch(CHECKED, Condition.HEALTHY)
+    due(made, 0.0)
+    made.saw(sighting(), 0.0, 1)
+    assert due(made, 0.0) == ["Look", "Check"]
+    glance(made, 0.02)
+    made.checked(Answer(ok=False, seconds=0.05, exit_code=1), 0.05)
+    assert due(made, 0.12) == ["Look"], "it pauses longer while it watches what opens"
+    glance(made, 0.13, 8080)
+    assert "Check" in due(made, 0.13)
+
+
+def test_a_port_that_opens_during_a_check_leaves_the_pause_of_one_run() -> None:
+    made = watch(CHECKED, Condition.HEALTHY)
+    due(made, 0.0)
+    made.saw(sighting(), 0.0, 1)
+    due(made, 0.0)
+    glance(made, 0.02, 8080)
+    made.checked(Answer(ok=False, seconds=0.05, exit_code=1), 0.05)
+    assert "Check" not in due(made, 0.09)
+    assert "Check" in due(made, 0.11)
+
+
+def test_no_port_shortens_the_rest_after_a_timeout() -> None:
+    made = watch(CHECKED, Condition.HEALTHY)
+    due(made, 0.0)
+    made.saw(sighting(), 0.0, 1)
+    due(made, 0.0)
+    glance(made, 0.02)
+    made.checked(Answer(ok=False, text="no answer within 3 s", seconds=3.0), 3.0)
+    glance(made, 3.1, 8080)
+    assert "Check" not in due(made, 12.9)
+
+
 def test_once_healthy_it_is_not_checked_again() -> None:
     made = watch(CHECKED, Condition.HEALTHY)
     due(made, 0.0)

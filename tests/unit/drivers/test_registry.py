@@ -15,13 +15,13 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_built_in_drivers_are_found_by_name() -> None:
-    assert registry.names()[:2] == ("docker", "memory")
+    assert registry.names()[:4] == ("docker", "local", "memory", "zun")
     assert registry.loader("memory")().name == "memory"
     assert registry.loader("docker")("unix:///nowhere.sock").name == "docker"
 
 
 def test_an_unknown_name_tells_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r'"dockr".*docker, memory'):
+    with pytest.raises(UsageError, match=r'"dockr".*docker, local, memory, zun'):
         registry.loader("dockr")
 
 
@@ -36,7 +36,7 @@ def test_another_package_may_bring_a_driver(tmp_path: Path) -> None:
     )
     program = (
         "from zun_compose.drivers import registry\n"
-        "assert registry.names() == ('docker', 'memory', 'other'), registry.names()\n"
+        "assert registry.names() == ('docker', 'local', 'memory', 'zun', 'other'), registry.names()\n"
         "assert registry.loader('other')() == 'a driver'\n"
         "assert registry.loader('memory')().name == 'memory'\n"
     )

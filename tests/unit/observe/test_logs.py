@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from zun_compose.container import LogLine, Observed, State
 from zun_compose.errors import Unsupported
 from zun_compose.observe.dial import Patience, Stopped
 from zun_compose.observe.logs import LogSearch, nanoseconds
+from zun_compose.record import replace
 
 SECOND = 10**9
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from zun_compose.observe import process
-from zun_compose.observe.process import Process, held, start_time, trusted
+from zun_compose.linux import proc
+from zun_compose.linux.proc import start_time
+from zun_compose.observe.process import Process, held, trusted
 
 ID = "0123456789abcdef" * 4
 
@@ -25,12 +26,12 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 def claim(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
     """Let /proc/PID/NAME read as given."""
-    real = process._text
+    real = proc.text
 
     def text(path: str) -> str:
         return files.get(Path(path).name, real(path))
 
-    monkeypatch.setattr(process, "_text", text)
+    monkeypatch.setattr(proc, "text", text)
 
 
 def test_a_stranger_is_not_trusted(sleeper: subprocess.Popen[bytes]) -> None:
@@ -94,14 +95,3 @@ def test_who_holds_a_socket() -> None:
         assert held([os.getpid()], [inode, 1]) == (frozenset({inode}), True)
     assert held([os.getpid()], [inode]) == (frozenset(), True)
     assert held([2**22 + 1], [inode]) == (frozenset(), True), "a process that has ended hides nothing"
-
-
-def test_descendants_are_found_by_their_parents() -> None:
-    command = (
-        "import subprocess as s; p = s.Popen(['sleep', '60']); print(p.pid, flush=True); input(); p.kill()"
-    )
-    made = subprocess.Popen([sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert made.stdout is not None
-    grandchild = int(made.stdout.readline())
-    assert process._descendants(made.pid) == {made.pid, grandchild}
-    made.communicate(b"\n")

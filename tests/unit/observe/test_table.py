@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from zun_compose.container import PortKey
-from zun_compose.observe.table import Bound, is_loopback, parse
+from zun_compose.linux.sock_diag import is_loopback
+from zun_compose.observe.table import Bound, parse
 
 TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 TCP6 = "  sl  local_address                         remote_address                        st inode\n"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import socket
 import sys
+import threading
 
 import pytest
 
@@ -108,6 +111,79 @@ def test_folders_links_and_pipes(tmp_path):
     os.close(writing)
     assert disk.read(f"/dev/fd/{reading}") == ONE.encode()
     os.close(reading)
+
+
+def test_a_silent_pipe_is_given_up(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writing = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        with pytest.raises(TimeoutError, match="nothing came through the pipe"):
+            Disk(patience=0.05).read(str(tmp_path / "pipe"))
+    finally:
+        os.close(writing)
+
+
+def test_a_pipe_without_end_is_refused_at_the_limit():
+    reading, writing = os.pipe()
+    sender = threading.Thread(target=_pour, args=(writing,))
+    sender.start()
+    with pytest.raises(OSError, match="16 MiB"):
+        Disk().read(f"/dev/fd/{reading}")
+    os.close(reading)
+    sender.join(10)
+    assert not sender.is_alive()
+
+
+def _pour(writing: int) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        while True:
+            os.write(writing, bytes(1 << 16))
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/full", "/dev/tty"])
+@pytest.mark.parametrize("role", ["file", "env_file", "include", "extends"])
+def test_devices_are_no_files(tmp_path, path, role):
+    texts = {
+        "file": ONE,
+        "env_file": f"services: {{a: {{image: x, env_file: {path}}}}}",
+        "include": f"include: [{path}]\nservices: {{a: {{image: x}}}}",
+        "extends": f"services: {{a: {{extends: {{file: {path}, service: b}}}}}}",
+    }
+    (tmp_path / "compose.yaml").write_text(texts[role])
+    files = (path,) if role == "file" else ()
+    with pytest.raises(SpecError, match="is a device or a socket"):
+        load(Request(environment={}, files=files, name="n"), Disk(str(tmp_path)))
+
+
+def test_the_null_device_is_an_empty_file_and_a_socket_none(tmp_path):
+    assert Disk().read("/dev/null") == b""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        with pytest.raises(OSError, match="is a device or a socket"):
+            Disk().read(str(tmp_path / "socket"))
+
+
+def test_links_that_lead_nowhere_or_to_themselves_are_named(tmp_path):
+    (tmp_path / "loop.env").symlink_to("loop.env")
+    (tmp_path / "gone.env").symlink_to("nowhere")
+    (tmp_path / "compose.yaml").write_text("services: {a: {image: x, env_file: [loop.env, gone.env]}}")
+    with pytest.raises(SpecError) as caught:
+        load(Request(environment={}), Disk(str(tmp_path)))
+    assert [fault.what.partition('"')[0] for fault in caught.value.faults] == ["service "] * 2
+    assert all("there is no env file" in fault.what for fault in caught.value.faults)
+
+
+def test_an_env_or_label_file_that_cannot_be_read_is_told_with_its_place(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  a:\n    image: x\n    env_file: [folder]\n    label_file: [folder]\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        load(Request(environment={}), Disk(str(tmp_path)))
+    places = [(fault.mark.line, fault.mark.column) for fault in caught.value.faults if fault.mark]
+    assert places == [(4, 16), (5, 18)]
+    for fault in caught.value.faults:
+        assert fault.what == f'service "a": cannot read "{tmp_path}/folder": is a folder'
 
 
 def test_the_working_directory_keeps_the_name_the_shell_gives_it(tmp_path, monkeypatch):

@@ -27,6 +27,7 @@ def values(text, outer=None, kind=dotenv.read):
         ("A='$X \\n # q'", {"A": "$X \\n # q"}),
         ('A="a\\nb \\"q\\" $X" # c', {"A": 'a\nb "q" x'}),
         ('A="two\nlines"\nB=1', {"A": "two\nlines", "B": "1"}),
+        ('A="\\\\"\nB="c\\\\\\"d"', {"A": "\\", "B": 'c\\"d'}),
         ("A=$X-${NONE:-d}\nB=${A}", {"A": "x-d", "B": "x-d"}),
         ("A=1\nX=2\nB=$X", {"A": "1", "X": "2", "B": "x"}),
         ("X", {"X": "x"}),
@@ -107,3 +108,59 @@ def test_a_broken_env_file_is_named_with_its_own_place():
     [fault] = faults("services: {a: {image: x}}", files={".env": "A=1\nB=${A:secret}\n"})
     assert fault.startswith("spec.env_file /stack/.env:2:3:")
     assert "secret" not in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("A= # all of it", {"A": "# all of it"}),
+        ("A=x\t# blank only", {"A": "x\t# blank only"}),
+        ("A='x' X", {"A": "x", "X": "x"}),
+        ('A="\\0101\\08 \\$X"', {"A": "A\\8 $X"}),
+        ('A="one\r\ntwo"\r\n', {"A": "one\r\ntwo"}),
+        ("naïve=1", {"naïve": "1"}),
+        ("export\tA=1\nexporter=2", {"A": "1", "exporter": "2"}),
+        ("A=it's\nB=a'b'c", {"A": "it's", "B": "a'b'c"}),
+        ("A='\\d \\\\ it\\'s'", {"A": "\\d \\\\ it's"}),
+    ],
+)
+def test_lines_as_docker_compose_reads_them(text, result):
+    assert values(text, {"X": "x"}) == result
+
+
+def test_a_comment_in_another_encoding_is_no_fault():
+    found = Faults()
+    assert dotenv.read(b"# caf\xe9\nA=1", "e.env", {}, found) == {"A": "1"}
+    assert not found.found
+    assert found.warnings == ("e.env is not UTF-8, what cannot be read of it is replaced",)
+
+
+@pytest.mark.parametrize("text", ["A # no value\n", "A B=1\n"])
+def test_a_name_ends_at_its_sign(text):
+    found = Faults()
+    assert not dotenv.read(text.encode(), "e.env", {"A": "1"}, found)
+    assert [str(fault.mark) for fault in found.found] == ["e.env:1:1"]
+
+
+def test_a_file_may_refer_to_the_files_before_it():
+    loaded = read(
+        "services: {a: {image: x, env_file: [one.env, two.env], label_file: [l.env, m.env]}}",
+        files={
+            "one.env": "ONE=1\n",
+            "two.env": "TWO=$ONE-2\n",
+            "l.env": "a=1\n",
+            "m.env": "b=${a}-${HOME}\n",
+        },
+    )
+    web = loaded.stack.services["a"]
+    assert dict(web.environment) == {"ONE": "1", "TWO": "1-2"}
+    assert dict(web.labels) == {"a": "1", "b": "1-"}
+
+
+def test_a_later_file_refers_to_its_own_lines_before_those_of_earlier_files():
+    loaded = read(
+        "services: {a: {image: 'x:$C'}}",
+        files={"1.env": "A=1\nB=1\n", "2.env": "B=2\nC=$A$B\n"},
+        env_files=("1.env", "2.env"),
+    )
+    assert loaded.stack.services["a"].image == "x:12"

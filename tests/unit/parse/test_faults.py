@@ -32,6 +32,25 @@ def test_all_faults_of_all_files_come_at_once_in_file_order():
     ]
 
 
+def test_faults_of_every_phase_come_at_once():
+    found = faults(
+        """        services:
+          web:
+            image: x
+            restart: sometimes
+            depends_on: {gone: {condition: service_started}}
+            x-readiness: {http: {prot: 80}}
+            networks: [back]
+          db:
+            imge: x
+            image: x
+            depends_on: {web: {condition: service_started, x-timeout: soon}}
+        """
+    )
+    assert [fault.split(":")[1] for fault in found] == ["4", "5", "6", "7", "9", "11"]
+    assert 'service "web" depends on undefined service "gone"' in found[1]
+
+
 def test_the_error_ends_with_two_and_says_its_code():
     with pytest.raises(SpecError) as caught:
         read("services: {a: {imag: x}}")
@@ -173,3 +192,14 @@ services:
     for word in ("imge", "interval", "service_readdy", '"cache"', '"front"'):
         assert word in found
     assert "has neither" not in found
+
+
+@pytest.mark.parametrize("text", ["{}", "", "# nothing", "version: '3'", "include: []"])
+def test_an_empty_file_is_refused(text):
+    [fault] = faults(text)
+    assert "there is nothing in the stack file" in fault
+
+
+def test_an_empty_document_is_refused():
+    [fault] = faults("services: {a: {image: x}}\n---\n# nothing\n")
+    assert "must hold a mapping" in fault

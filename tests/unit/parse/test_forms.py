@@ -126,7 +126,7 @@ def test_the_rest_of_a_service():
         expose: [80, "90-92/udp"]
         dns: 1.1.1.1
         tmpfs: /run
-        devices: ["/dev/a:/dev/b:r", {source: /dev/c}]
+        devices: ["/dev/a:/dev/b:r", {source: /dev/c, target: /dev/c}]
         ulimits: {nproc: 3, nofile: {soft: 1, hard: 2}}
         extra_hosts: {b: "2.2.2.2", a: "[::1]"}
         group_add: [1, g]
@@ -252,7 +252,9 @@ def test_build():
         ("extra_hosts: [a]", "value", "needs a name and an address"),
         ("volumes: ['a:b:c:d:e:f']", "value", "is no volume"),
         ("volumes: ['/f:']", "value", "is no volume"),
-        ("volumes: [{type: bind, source: .}]", "missing", "needs a target"),
+        ("volumes: [{type: bind, source: .}]", "missing", "needs target"),
+        ("volumes: [{type: bind, source: ., target: ''}]", "missing", "needs a target"),
+        ("configs: [{target: /x}]", "missing", "configs[0] needs source"),
         ("volumes: [{type: bind, target: /x}]", "missing", "needs a source"),
         ("volumes: [{source: ., target: /x}]", "missing", "needs type"),
         ("command: echo 'a", "value", "a quote has no end"),
@@ -273,3 +275,114 @@ def test_config_accepts_what_only_an_engine_would_refuse():
     loaded = read("services: {a: {image: x, restart: sometimes, expose: [q]}}", lenient=True)
     assert loaded.canonical["services"]["a"]["restart"] == "sometimes"
     assert len(loaded.stack.warnings) == 2
+
+
+def printed(body):
+    text = "services:\n  web:\n    image: x\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    return read(text, lenient=True).canonical["services"]["web"]
+
+
+@pytest.mark.parametrize(
+    ("body", "attribute", "result"),
+    [
+        ("storage_opt: {size: 1}", "storage_opt", {"size": "1"}),
+        ("mem_limit: 1e3", "mem_limit", None),
+        ("networks: {default: {priority: 1.0}}", "networks", {"default": {"priority": 1}}),
+        ("healthcheck: {retries: 2.0}", "healthcheck", {"retries": 2}),
+        ("volumes: ['v:x:/y']", "volumes", None),
+        ("extra_hosts: ['b:1,2', 'a=[::1]', 'a:']", "extra_hosts", ["a=", "a=::1", "b=1", "b=2"]),
+        ("network_mode: ''", "networks", None),
+        ("dns: ['', 1.1.1.1]", "dns", ["1.1.1.1"]),
+        ("dns: ''", "dns", None),
+        ("cpus: 1.123456789", "cpus", 1.1234568),
+        ("pull_refresh_after: 1h", "pull_refresh_after", None),
+    ],
+)
+def test_odd_values_mean_what_they_mean_to_docker_compose(body, attribute, result):
+    if body.startswith("volumes"):
+        [mount] = printed(body)["volumes"]
+        assert (mount["source"], mount["target"]) == ("/stack/v:x", "/y")
+    else:
+        assert printed(body).get(attribute) == result
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "storage_opt: {size: true}",
+        "group_add: [1.5]",
+        "expose: [80.5]",
+        "ports: [80.0]",
+        "ports: ['[fe80::1%eth0]:80:80']",
+        "blkio_config: {weight: '300'}",
+        "deploy: {replicas: -1}",
+        "scale: -1",
+        "healthcheck: {retries: -1}",
+        "memswap_limit: '-1'",
+        "devices: [{source: /dev/a}]",
+        "links: ['b:x:y']",
+        "extra_hosts: ['a']",
+        "extra_hosts: ['a:b=c']",
+        "volumes: ['a:/b:']",
+        "develop: {watch: [{action: rebuild, path: ''}]}",
+    ],
+)
+def test_what_docker_compose_cannot_hold(body):
+    assert len(faults(f"services: {{b: {{image: x}}, a: {{image: x, {body}}}}}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "fine"),
+    [
+        ("configs: {s: {external: false}}", True),
+        ("configs: {s: {content: ''}}", True),
+        ("configs: {s: {labels: {}}}", False),
+        ("secrets: {s: {external: false}}", False),
+        ("secrets: {s: {environment: ''}}", False),
+        ("secrets: {s: {file: a, environment: B}}", False),
+        ("secrets: {s: {external: true, file: a, environment: B}}", False),
+        ("volumes: {s: {external: true, labels: {}}}", False),
+        ("volumes: {s: {external: true, x-a: 1}}", True),
+    ],
+)
+def test_where_the_content_comes_from(entry, fine):
+    text = f"services: {{a: {{image: x}}}}\n{entry}\n"
+    if fine:
+        read(text)
+    else:
+        assert len(faults(text)) == 1
+
+
+def test_an_empty_path_is_the_folder():
+    loaded = read(
+        "services: {a: {image: x, secrets: [s], volumes: [{type: bind, source: '', target: /a}]}}\n"
+        "secrets: {s: {file: ''}}\n"
+    )
+    assert loaded.canonical["secrets"]["s"]["file"] == "/stack"
+    assert loaded.canonical["services"]["a"]["volumes"][0]["source"] == "/stack"
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("{tmpfs: /t, volumes: [/t]}", "services.a.volumes[0]"),
+        ("{tmpfs: ['/t', '/t:size=1m']}", "services.a.tmpfs[1]"),
+        (
+            "{volumes: [{type: tmpfs, target: /t}, {type: bind, source: ., target: /t/}]}",
+            "services.a.volumes[1]",
+        ),
+    ],
+)
+def test_two_things_at_one_place(body, place):
+    [fault] = faults(f"services: {{a: {{image: x, {body[1:-1]}}}}}")
+    assert f"{place}: something else is mounted at" in fault
+
+
+def test_a_file_mode_of_nothing_is_one():
+    text = "services: {a: {image: x, configs: [{source: c, mode: 0}]}}\nconfigs: {c: {content: x}}"
+    assert read(text).canonical["services"]["a"]["configs"] == [{"source": "c", "mode": "00"}]
+
+
+def test_short_volumes_at_one_place_replace_each_other():
+    [mount] = read("services: {a: {image: x, volumes: ['/one:/t', '/two:/t/']}}").stack.services["a"].mounts
+    assert (mount.source, mount.target) == ("/two", "/t")

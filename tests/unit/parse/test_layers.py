@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.unit.parse.reading import Files, faults, read
@@ -55,7 +57,8 @@ def laid(over, attribute):
         ("healthcheck: {test: [CMD, b]}", "healthcheck", {"test": ["CMD", "b"], "interval": "1s"}),
         ("networks: {n: {aliases: [x]}}", "networks", {"n": {"aliases": ["x"]}}),
         ("ulimits: {nofile: {soft: 1, hard: 2}}", "ulimits", {"nofile": {"soft": 1, "hard": 2}}),
-        ("environment: {A: !reset null}", "environment", {"B": "2"}),
+        ("environment: {A: !reset null}", "environment", {"A": "1", "B": "2"}),
+        ("labels: {l: !reset null}", "labels", None),
         ("environment: !override {C: 1}", "environment", {"C": "1"}),
         ("ports: !reset []", "ports", None),
         ("command: !reset null", "command", None),
@@ -63,6 +66,21 @@ def laid(over, attribute):
 )
 def test_a_later_file_lays_over_an_earlier_one(over, attribute, result):
     assert laid(over, attribute) == result
+
+
+@pytest.mark.parametrize("key", ["readiness", "x-readiness"])
+def test_what_a_service_is_ready_by_is_replaced(key):
+    base = {
+        "a": {"image": "x", key: {"tcp": 80, "interval": "2s"}},
+        "b": {"image": "x", key: [{"log": "up"}]},
+    }
+    over = {"a": {key: {"http": 81}}, "b": {key: [{"tcp": 82}]}}
+    loaded = read(
+        json.dumps({"services": base}), files={"compose.override.yaml": json.dumps({"services": over})}
+    )
+    [[a], [b]] = (loaded.stack.services[name].readiness for name in ("a", "b"))
+    assert (a.kind, a.port, a.interval) == ("http", 81, 1.0)
+    assert (b.kind, b.port) == ("tcp", 82)
 
 
 def test_ports_and_volumes_are_told_apart_by_what_they_are():
@@ -125,7 +143,9 @@ def test_extends_in_one_file_and_across_files():
         ("{extends: bb}", "extends", 'did you mean "b"?'),
         ("{extends: {file: base.yaml, service: q}}", "extends", "which is not in /stack/base.yaml"),
         ("{extends: {file: none.yaml, service: q}}", "extends", "has no services"),
-        ("{extends: {file: base.yaml}}", "extends", "needs a service"),
+        ("{extends: {file: base.yaml}}", "missing", "services.a.extends needs service"),
+        ("{extends: [b]}", "type", "services.a.extends must be a string or a mapping"),
+        ("{extends: {service: b, from: x}}", "unknown_key", 'services.a.extends has no attribute "from"'),
         ("{extends: a}", "extends_cycle", "a -> a"),
         ("{extends: {file: loop.yaml, service: x}}", "extends_cycle", "x -> y -> x"),
         ("{extends: {file: 'https://h/x.yaml', service: x}}", "unsupported", "only local files"),
@@ -189,7 +209,10 @@ def test_include_brings_resources_with_their_own_folder_and_variables():
         ),
         ("include: ['https://h/x.yaml']", "unsupported", "only local files"),
         ("include: ['oci://h/x']", "unsupported", "only local files"),
-        ("include: [{}]", "include", "needs a path"),
+        ("include: [{}]", "missing", "include[0] needs path"),
+        ("include: [{path: ''}]", "include", "needs a path"),
+        ("include: db.yaml", "type", "must be a list or empty"),
+        ("include: [{path: db.yaml, folder: x}]", "unknown_key", 'include[0] has no attribute "folder"'),
         ("include: [{path: db.yaml, env_file: gone.env}]", "env_file", 'cannot read "/stack/gone.env"'),
     ],
 )
@@ -227,3 +250,76 @@ def test_each_file_is_read_once():
     )
     load(Request(environment={}), source)
     assert sorted(source.reads) == ["/stack/b.yaml", "/stack/compose.yaml", "/stack/e.env"]
+
+
+def test_a_later_file_cannot_excuse_an_earlier_one():
+    [fault] = faults(
+        "services: {a: {image: x, cpuset: 1}}",
+        files={"compose.override.yaml": "services: {a: {cpuset: '1'}}"},
+    )
+    assert "services.a.cpuset must be a string" in fault
+
+
+@pytest.mark.parametrize(
+    ("attribute", "same"),
+    [
+        ("volumes_from", "[b]"),
+        ("external_links", "[b]"),
+        ("device_cgroup_rules", "['c 1:3 r']"),
+        ("label_file", None),
+        ("cap_add", None),
+    ],
+)
+def test_entries_that_two_files_name(attribute, same):
+    """Only lists whose entries have an identity forget the first of two."""
+    body = f"services: {{a: {{image: x, {attribute}: {same or '[e]'}}}, b: {{image: x}}}}"
+    files = {"compose.override.yaml": body, "e": ""}
+    if same is None:
+        read(body, files=files)
+    else:
+        [fault] = faults(body, files=files)
+        assert "holds an entry twice" in fault
+
+
+def test_what_counts_as_the_same_entry():
+    assert laid("dns_opt: [a=1, a=2]", "dns_opt") == ["a=2"]
+    assert laid("tmpfs: [/t, /t=x]", "tmpfs") == ["/t=x"]
+    body = """
+        services: {a: {image: x, configs: [c, {source: c, target: /c}, {source: c, target: ''}]}}
+        configs: {c: {content: x}}
+        """
+    assert read(body).canonical["services"]["a"]["configs"] == [
+        {"source": "c", "target": "/c"},
+        {"source": "c"},
+    ]
+
+
+def test_gpus_of_another_file_are_added_to():
+    base = "services: {a: {image: x, gpus: all}}"
+    loaded = read(
+        "services: {b: {extends: {file: base.yaml, service: a}, gpus: [{count: 1}]}}",
+        files={"base.yaml": base},
+        lenient=True,
+    )
+    assert loaded.canonical["services"]["b"]["gpus"] == [{"count": -1}, {"count": 1}]
+    [fault] = faults(base, files={"compose.override.yaml": base})
+    assert "services.a.gpus" in fault
+
+
+def test_a_reset_in_an_anchor_counts_where_the_anchor_is_merged():
+    anchored = "x-a: &a {ports: !reset []}\nservices: {a: {<<: *a, command: c}}"
+    assert laid("image: x", "ports") is not None
+    loaded = read(BASE, files={"compose.override.yaml": anchored})
+    assert "ports" not in loaded.canonical["services"]["a"]
+    # In one file it takes away nothing but itself: there is no lower layer.
+    loaded = read("x-a: &a {image: x, ports: ['1:1']}\nservices: {a: {<<: *a, ports: !reset []}}")
+    assert [port["target"] for port in loaded.canonical["services"]["a"]["ports"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("over", "what"),
+    [("services: ", "services must be a mapping"), ("include: x.yaml", "include must be a list")],
+)
+def test_sections_of_the_wrong_shape(over, what):
+    [fault] = faults(BASE, files={"compose.override.yaml": over, "x.yaml": "services: {c: {image: x}}"})
+    assert what in fault

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
 
 import pytest
 
 from tests.unit.parse.reading import faults, read, service
 from zun_compose.model import Condition, Dependency, Probe, ProbeKind
+from zun_compose.record import replace
 
 
 def probe(text, key="x-readiness"):
@@ -81,6 +81,7 @@ def test_several_probes_and_the_portable_one_wins():
         ("{http: {port: 1, status: 2xx}}", "must be a status"),
         ("{http: {port: 1, status: 299-200}}", "runs backwards"),
         ("{http: {port: 1, headers: {'A B': c}}}", "is no valid header"),
+        ("{http: {port: 1, headers: {A: [b]}}}", "is no valid header"),
         ("{http: {port: 1, scheme: ftp}}", "must be http or https"),
         ("{http: 'user@:1/'}", "is no address"),
         ("{exec: []}", "must be a command"),
@@ -93,6 +94,11 @@ def test_what_is_no_probe(text, what):
     [fault] = faults(f"services:\n  a:\n    image: x\n    x-readiness: {text}\n")
     assert "/stack/compose.yaml:4:" in fault
     assert what in fault
+
+
+def test_the_probe_that_loses_is_read_too():
+    [fault] = faults("services: {a: {image: x, x-readiness: listening, readiness: {tpc: 1}}}")
+    assert 'readiness has no attribute "tpc"' in fault
 
 
 def edges(body, *, top="", **wanted):
@@ -235,6 +241,7 @@ def test_own_words_are_checked(body, what):
         ("{externals: {a: {tcp: 80}}}", "needs a host"),
         ("{externals: {a: {exec: [x]}}}", 'has no attribute "exec"'),
         ("{externals: {a: {readiness: {exec: [x]}}}}", "cannot ask something outside"),
+        ("{externals: {a: {readiness: {tcp: 'h:1'}, interval: 1s}}}", "belongs to a probe"),
         ("[]", "must be a mapping"),
     ],
 )
@@ -242,6 +249,18 @@ def test_the_stacks_own_words_are_checked(text, what):
     [fault] = faults(f"services: {{a: {{image: x}}}}\nx-zun: {text}\n")
     assert "/stack/compose.yaml:2:" in fault
     assert what in fault
+
+
+def test_what_an_edge_to_the_outside_takes():
+    [fault] = faults(
+        """
+        services: {a: {image: x, x-depends-on: {mail: {x-required: false}}}}
+        x-zun: {externals: {mail: {tcp: "mail.example:25"}}}
+        """
+    )
+    assert 'has no attribute "x-required" (did you mean "required"?)' in fault
+    [fault] = faults("services: {a: {image: x, x-depends-on: [{mail: {}}]}}")
+    assert "services.a.x-depends-on[0] must be the name of an external" in fault
 
 
 def test_near_misses_of_portable_words_warn():

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.unit.parse.reading import faults, read
-from zun_compose.parse.text import ALIASED, DEPTH, plain
+from zun_compose.parse.scalars import plain
+from zun_compose.parse.text import ALIASED, DEPTH
 from zun_compose.parse.text import read as read_text
 from zun_compose.parse.tree import Faults, locate
 

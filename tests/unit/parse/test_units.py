@@ -44,14 +44,15 @@ def test_what_is_no_duration(text):
         ("10 kb", 10240),
         ("7", 7),
         (7, 7),
-        ("-1", -1),
+        (-1, -1),
+        ("2e3b", 2000),
     ],
 )
 def test_sizes(text, size):
     assert units.size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "m", "10x", "1.2.3m", "-5m", "ten"])
+@pytest.mark.parametrize("text", ["", "m", "10x", "1.2.3m", "-5m", "ten", "-1", "5ib", " 5"])
 def test_what_is_no_size(text):
     with pytest.raises(ValueError):
         units.size(text)
@@ -100,3 +101,10 @@ def test_command_lines_without_an_end(text):
 )
 def test_floats_as_docker_compose_writes_them(number, text):
     assert units.spell_float(number) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"), [(0.1, 0.1), (1.123456789, 1.1234568), (0.5, 0.5), (1e-9, 1e-9), (1e300, 1e300)]
+)
+def test_numbers_kept_in_32_bits(value, kept):
+    assert units.single(value) == kept

@@ -1,19 +1,17 @@
-"""start, stop, restart, kill, rm: containers that exist already."""
+"""start, stop, restart, kill, pause, unpause, rm: containers that exist already."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from zun_compose.cli.consent import agreed
 from zun_compose.cli.invocation import Invocation
 from zun_compose.cli.logprint import label
 from zun_compose.cli.operating import operate
 from zun_compose.cli.params import duration, services, stop_timeout
 from zun_compose.container import State
-from zun_compose.errors import OperationError
 
 if TYPE_CHECKING:
     from zun_compose.model import Stack
@@ -89,6 +87,28 @@ def kill(call: Invocation, /, services: tuple[str, ...], signal: str) -> None:
 
 @click.command()
 @services()
+@click.pass_obj
+def pause(call: Invocation, /, services: tuple[str, ...]) -> None:
+    """Freeze containers that run, as they are."""
+    _switch(call, services, thaw=False)
+
+
+@click.command()
+@services()
+@click.pass_obj
+def unpause(call: Invocation, /, services: tuple[str, ...]) -> None:
+    """Let paused containers go on."""
+    _switch(call, services, thaw=True)
+
+
+def _switch(call: Invocation, services: tuple[str, ...], *, thaw: bool) -> None:
+    target = call.target(services)
+    for one in call.engine(target).pause(target, services, thaw=thaw):
+        call.say(f"{'unpaused' if thaw else 'paused'} {one.name}")
+
+
+@click.command()
+@services()
 @click.option("-f", "--force", is_flag=True, help="Do not ask")
 @click.option("-s", "--stop", "stop_first", is_flag=True, help="Stop containers first where they run")
 @click.option("-v", "--volumes", is_flag=True, help="Their anonymous volumes too")
@@ -100,7 +120,7 @@ def rm(call: Invocation, /, services: tuple[str, ...], force: bool, stop_first: 
     if not names:
         call.say("no stopped containers")
         return
-    if not force and not _agreed(names):
+    if not force and not agreed(names):
         call.say("nothing was removed")
         return
     engine = call.engine(target)
@@ -111,17 +131,6 @@ def rm(call: Invocation, /, services: tuple[str, ...], force: bool, stop_first: 
         ),
         notice="removing no more containers (again: leave at once)",
     )
-
-
-def _agreed(names: Sequence[str]) -> bool:
-    """Ask whether these are to go; a stdin that ends without an answer is a refusal and an error."""
-    question = f"remove {', '.join(names)}?"
-    if sys.stdin.isatty():
-        return click.confirm(question, err=True)
-    answer = sys.stdin.readline()
-    if not answer:
-        raise OperationError(f"{question} nobody is there to answer: nothing was removed (-f does not ask)")
-    return answer.strip().lower() in ("y", "yes")
 
 
 def _removable(

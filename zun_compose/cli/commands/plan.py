@@ -20,10 +20,10 @@ from zun_compose.cli.planning import check_scale, converging, gate, print_plan, 
 @click.pass_obj
 def plan(call: Invocation, /, form: str, detailed_exitcode: bool, **arguments: Any) -> int:
     """Print the steps that up with the same options would take, each with its cause. Changes nothing."""
-    import dataclasses
+    from zun_compose.record import replace
 
     options = up_options(arguments, call.settings.environment)
-    options = dataclasses.replace(options, adopt=options.adopt or call.settings.name is not None)
+    options = replace(options, adopt=options.adopt or call.settings.name is not None)
     stack = call.stack(options.services, gate=gate(arguments))
     check_scale(stack, options)
     return print_plan(call.engine(stack).plan(stack, options), form, detailed=detailed_exitcode)

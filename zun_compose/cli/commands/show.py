@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zun_compose.cli.invocation import Invocation
-from zun_compose.cli.params import output_format, services
+from zun_compose.cli.params import output_format, row_format, services
 from zun_compose.cli.progress.words import clean, to_be
 from zun_compose.cli.table import table
 from zun_compose.container import Observed, State
@@ -39,7 +39,7 @@ _RUNS = (State.RUNNING, State.PAUSED, State.RESTARTING)
 @click.option("--filter", "filters", multiple=True, metavar="status=STATE", help="The same as --status STATE")
 @click.option("--orphans/--no-orphans", default=True, help="Whether to list services that the file lacks")
 @click.option("--no-trunc", is_flag=True, hidden=True)
-@output_format("table", "json")
+@row_format()
 @click.pass_obj
 def ps(
     call: Invocation,
@@ -59,8 +59,10 @@ def ps(
     created, started, listening, healthy and ready follow each other; completed, failed and skipped are
     ends.
     """
-    from zun_compose.cli.containers import COLUMNS, as_json, row
+    from zun_compose.cli.containers import COLUMNS, HEADERS, as_json, row
+    from zun_compose.cli.template import Row, check_form, formatted
 
+    check_form(form, HEADERS)
     target = call.target(services)
     wanted = _states(states, filters)
     containers = call.engine(target).containers(target)
@@ -80,11 +82,14 @@ def ps(
         return
     now = datetime.now(UTC)
     entries = _entries(call, target, shown, services)
-    if form == "json":
-        stack = target if isinstance(target, str) else target.name
-        _print_lines(json.dumps(as_json(entry, stack, now), ensure_ascii=False) for entry in entries)
+    if form == "table":
+        click.echo(table(COLUMNS, [row(entry, now) for entry in entries]))
         return
-    click.echo(table(COLUMNS, [row(entry, now) for entry in entries]))
+    stack = target if isinstance(target, str) else target.name
+    rows = [Row(fields=as_json(entry, stack, now), labels=entry.seen.labels) for entry in entries]
+    text = formatted(form, rows, HEADERS)
+    if text:
+        click.echo(text)
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from zun_compose.cli.progress.words import doing, done, duration, holds, to_be
@@ -20,6 +19,7 @@ from zun_compose.events import (
     StepSkipped,
     StepStarted,
 )
+from zun_compose.record import Mutable
 from zun_compose.status import Readiness
 
 STACK = "(stack)"
@@ -38,8 +38,7 @@ class Look(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(slots=True, kw_only=True)
-class Line:
+class Line(Mutable, kw_only=True):
     """One line: what it is about, how it looks, what it says, and since when (seconds since the epoch)."""
 
     subject: str

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
+import json
 import logging
-import tarfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from zun_compose.container import ContainerSpec, FileContent, Observed, State
+from zun_compose import labels
+from zun_compose.container import ContainerSpec, Observed, State
+from zun_compose.driver import ProcessTable
 from zun_compose.drivers.docker import create, observe
-from zun_compose.drivers.docker.wire import Part, project_filter, quoted, short
+from zun_compose.drivers.docker.wire import TAR, Part, project_filter, quoted, short
 from zun_compose.errors import Conflict, DriverError, DriverTimeout, NotFound, Rejected, Unsupported
+from zun_compose.trees import packed
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ ENGINE_GRACE = 10
 
 
 class Containers(Part):
-    """Driver, Signals, Renames and Waits over one wire."""
+    """Driver, Stacks, Processes, Signals, Renames and Waits over one wire."""
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container with all its networks and files, or leave nothing."""
@@ -75,10 +77,10 @@ class Containers(Part):
 
     def _links(self, spec: ContainerSpec) -> tuple[str, ...]:
         """Resolve legacy links to the containers that stand behind them, as docker compose names them."""
+        made = [link if ":" in link else f"{link}:{link}" for link in spec.service.external_links]
         if not spec.service.links:
-            return ()
+            return tuple(made)
         standing = self.list(spec.stack)
-        made: list[str] = []
         for link in spec.service.links:
             service, _, alias = link.partition(":")
             for one in standing:
@@ -93,8 +95,8 @@ class Containers(Part):
             f"/containers/{container}/archive",
             doing=f'put configs and secrets into container "{spec.name}"',
             parameters={"path": "/"},
-            data=archive(spec.files),
-            headers={"Content-Type": "application/x-tar"},
+            data=packed(spec.files),
+            headers=TAR,
         )
 
     def start(self, container: str) -> None:
@@ -122,6 +124,30 @@ class Containers(Part):
             parameters={"all": 1, "filters": project_filter(stack)},
         )
         return observe.ordered([observe.summary(item) for item in reply])
+
+    def everywhere(self) -> Sequence[Observed]:
+        """Look at all containers of all stacks with one call."""
+        reply = self._wire.json(
+            "GET",
+            "/containers/json",
+            doing="list the containers of all stacks",
+            parameters={"all": 1, "filters": json.dumps({"label": [labels.PROJECT]})},
+        )
+        stacks: dict[str, list[Observed]] = {}
+        for item in reply:
+            seen = observe.summary(item)
+            stacks.setdefault(seen.labels[labels.PROJECT], []).append(seen)
+        return [seen for stack in sorted(stacks) for seen in observe.ordered(stacks[stack])]
+
+    def processes(self, container: str) -> ProcessTable:
+        """Tell a container's processes in the columns of the engine's own ps."""
+        reply = self._wire.json(
+            "GET",
+            f"/containers/{quoted(container)}/top",
+            doing=f'list the processes of container "{short(container)}"',
+        )
+        rows = reply.get("Processes") or ()
+        return ProcessTable(titles=tuple(reply["Titles"]), rows=tuple(tuple(row) for row in rows))
 
     def stop(self, container: str, grace: float | None = None) -> None:
         """Stop it; the engine kills it after `grace` seconds."""
@@ -230,16 +256,3 @@ class Containers(Part):
             if until is not None and time.monotonic() >= until:
                 raise DriverTimeout(f"cannot {doing}: it is {state}")
             time.sleep(0.02)
-
-
-def archive(files: Sequence[FileContent]) -> bytes:
-    """Return a tar that holds the files at their places below /."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for file in files:
-            entry = tarfile.TarInfo(file.target.lstrip("/"))
-            entry.size = len(file.content)
-            entry.uid, entry.gid, entry.mode = file.uid, file.gid, file.mode
-            entry.mtime = int(time.time())
-            tar.addfile(entry, io.BytesIO(file.content))
-    return buffer.getvalue()

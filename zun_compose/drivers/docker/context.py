@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from docker.utils.build import tar
-
 from zun_compose.errors import Rejected, Unsupported
 from zun_compose.model import Build
 
@@ -44,6 +42,10 @@ def query(tag: str, build: Build, labels: Mapping[str, str]) -> dict[str, Any]:
         made["cachefrom"] = json.dumps(list(build.cache_from))
     if build.extra_hosts:
         made["extrahosts"] = ",".join(f"{host}:{address}" for host, address in build.extra_hosts)
+    if build.ulimits:
+        made["ulimits"] = json.dumps(
+            [{"Name": one.name, "Soft": one.soft, "Hard": one.hard} for one in build.ulimits]
+        )
     optional = {
         "target": build.target,
         "networkmode": build.network,
@@ -64,6 +66,8 @@ def context_of(build: Build) -> IO[bytes] | None:
     name, text = _place(build)
     if text is None and not (root / name).is_file():
         raise Rejected(f'the build context "{build.context}" holds no "{name}"')
+    from docker.utils.build import tar
+
     return cast(IO[bytes], tar(root, exclude=_ignored(root, build), dockerfile=(name, text)))
 
 

@@ -12,7 +12,15 @@ from zun_compose import labels
 from zun_compose.container import ContainerSpec, Join
 from zun_compose.drivers.docker.mounts import binds_and_mounts
 from zun_compose.errors import Rejected, Unsupported
-from zun_compose.model import Attachment, Healthcheck, Resources, RestartName, Service
+from zun_compose.model import (
+    Attachment,
+    BlockIO,
+    DeviceRequest,
+    Healthcheck,
+    Resources,
+    RestartName,
+    Service,
+)
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +109,8 @@ def host_config(spec: ContainerSpec, api: Api) -> Body:
         "NetworkMode": spec.network_mode or (spec.joins[0].network if spec.joins else "default"),
         "RestartPolicy": _restart(spec),
         "PortBindings": _port_bindings(spec),
-        **_resources(service.resources, service.name),
+        **_resources(service.resources),
+        **_block_io(service.blkio_config),
     }
     lists: Body = {
         "Binds": binds,
@@ -122,6 +131,9 @@ def host_config(spec: ContainerSpec, api: Api) -> Body:
         ],
         "Tmpfs": dict(_tmpfs(entry) for entry in service.tmpfs),
         "Sysctls": dict(service.sysctls),
+        "DeviceCgroupRules": list(service.device_cgroup_rules),
+        "DeviceRequests": [_device_request(one) for one in service.device_requests],
+        "StorageOpt": dict(service.storage_opt),
     }
     made.update((key, value) for key, value in lists.items() if value)
     flags = {
@@ -206,13 +218,10 @@ def _restart(spec: ContainerSpec) -> Body:
     return {"Name": str(name), "MaximumRetryCount": count or 0}
 
 
-def _resources(resources: Resources, service: str) -> Body:
+def _resources(resources: Resources) -> Body:
     made: Body = {}
     if resources.cpus is not None:
         made["NanoCpus"] = round(resources.cpus * 1_000_000_000)
-    if resources.reserved_cpus is not None:
-        # docker compose does the same; the engine has no such notion outside of swarm
-        log.warning('service "%s": the docker engine does not reserve cpus', service)
     _put(made, "Memory", resources.memory)
     _put(made, "MemoryReservation", resources.reserved_memory)
     _put(made, "MemorySwap", resources.memory_swap)
@@ -221,9 +230,36 @@ def _resources(resources: Resources, service: str) -> Body:
     _put(made, "CpuShares", resources.cpu_shares)
     _put(made, "CpuQuota", resources.cpu_quota)
     _put(made, "CpuPeriod", resources.cpu_period)
+    _put(made, "CpuRealtimePeriod", resources.cpu_rt_period)
+    _put(made, "CpuRealtimeRuntime", resources.cpu_rt_runtime)
     _put(made, "CpusetCpus", resources.cpuset)
     _put(made, "OomKillDisable", resources.oom_kill_disable)
     _put(made, "OomScoreAdj", resources.oom_score_adj)
+    return made
+
+
+def _block_io(limits: BlockIO | None) -> Body:
+    if limits is None:
+        return {}
+    made: Body = {}
+    _put(made, "BlkioWeight", limits.weight)
+    lists = {
+        "BlkioWeightDevice": ("Weight", limits.weight_device),
+        "BlkioDeviceReadBps": ("Rate", limits.device_read_bps),
+        "BlkioDeviceReadIOps": ("Rate", limits.device_read_iops),
+        "BlkioDeviceWriteBps": ("Rate", limits.device_write_bps),
+        "BlkioDeviceWriteIOps": ("Rate", limits.device_write_iops),
+    }
+    for key, (word, entries) in lists.items():
+        _put(made, key, [{"Path": one.path, word: one.rate} for one in entries] or None)
+    return made
+
+
+def _device_request(one: DeviceRequest) -> Body:
+    made: Body = {"Driver": one.driver or "", "Capabilities": [list(one.capabilities)]}
+    _put(made, "Count", one.count)
+    _put(made, "DeviceIDs", list(one.device_ids) or None)
+    _put(made, "Options", dict(one.options) or None)
     return made
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 
+from zun_compose.capability import Finding, Table
 from zun_compose.container import Hint
 from zun_compose.driver import EngineInfo, Subscription
 from zun_compose.drivers.docker.containers import Containers
+from zun_compose.drivers.docker.copies import Copies
 from zun_compose.drivers.docker.events import Reader
 from zun_compose.drivers.docker.execute import Commands
 from zun_compose.drivers.docker.images import Images
@@ -16,9 +18,11 @@ from zun_compose.drivers.docker.logs import Logs
 from zun_compose.drivers.docker.networks import NetworksAndVolumes
 from zun_compose.drivers.docker.terminal import Terminals
 from zun_compose.drivers.docker.wire import Wire
+from zun_compose.errors import DriverTimeout, Unavailable
+from zun_compose.model import Stack
 
 
-class DockerDriver(Containers, NetworksAndVolumes, Images, Logs, Commands, Terminals):
+class DockerDriver(Containers, Copies, NetworksAndVolumes, Images, Logs, Commands, Terminals):
     """All that the Docker Engine can do for zun-compose. Safe from several threads."""
 
     name = "docker"
@@ -36,9 +40,9 @@ class DockerDriver(Containers, NetworksAndVolumes, Images, Logs, Commands, Termi
         return self._engine
 
     def _ask(self) -> EngineInfo:
-        client = self._wire.client
-        info = client.greeting
-        podman = client.server.startswith("Libpod")
+        engine = self._wire.engine
+        info = engine.info
+        podman = engine.server.startswith("Libpod")
         name = str(info.get("Name") or "")
         version = str(info.get("ServerVersion") or "")
         return EngineInfo(
@@ -68,6 +72,26 @@ class DockerDriver(Containers, NetworksAndVolumes, Images, Logs, Commands, Termi
         with self._readers_lock:
             self._readers = [one for one in self._readers if one.alive] + [reader]
         return reader
+
+    def capabilities(self) -> Table:
+        """Return the table for the engine's API version, or the newest if no engine answers."""
+        from zun_compose.drivers.docker.capabilities import capabilities
+
+        return capabilities(self._api())
+
+    def findings(self, stack: Stack) -> Sequence[Finding]:
+        """What the stack asks for in vain."""
+        from zun_compose.drivers.docker.capabilities import asked_in_vain
+
+        return asked_in_vain(stack, self._api())
+
+    def _api(self) -> tuple[int, int]:
+        try:
+            return self._wire.api
+        except (Unavailable, DriverTimeout):
+            from zun_compose.drivers.docker.capabilities import NEWEST
+
+            return NEWEST
 
     def close(self) -> None:
         """Close event streams and idle connections."""

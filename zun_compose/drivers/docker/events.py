@@ -10,13 +10,11 @@ from email.utils import parsedate_to_datetime
 from threading import Event, RLock, Thread, current_thread
 from typing import Any
 
-import requests
-
 from zun_compose import labels
 from zun_compose.container import Health, Hint
 from zun_compose.drivers.docker import observe
-from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.errors import translated
+from zun_compose.drivers.docker.transport import Headers, Stream
 from zun_compose.drivers.docker.wire import Wire, project_filter
 from zun_compose.errors import DriverError, Unavailable
 
@@ -168,7 +166,7 @@ class Reader:
             timeout=SILENCE,
         )
         # the engine's own clock, so that a break before the first event loses none
-        self._delivered.connected(_engine_time(stream.response))
+        self._delivered.connected(_engine_time(stream.headers))
         return stream
 
     def _run(self) -> None:
@@ -203,10 +201,10 @@ class Reader:
     def _deliver(self, stream: Stream) -> bool:
         """Hand events on until the stream ends; True if the engine ended it."""
         with translated("follow the events of the docker engine"):
-            for line in stream.response.iter_lines(chunk_size=None):
+            for line in stream.lines():
                 if self._closed.is_set():
                     return False
-                if line:
+                if line.strip():
                     self._receive(line)
         return True
 
@@ -227,8 +225,8 @@ class Reader:
                 self._sink(news)
 
 
-def _engine_time(response: requests.Response) -> int | None:
+def _engine_time(headers: Headers) -> int | None:
     try:
-        return int(parsedate_to_datetime(response.headers["Date"]).timestamp()) * NANO
-    except (KeyError, ValueError, TypeError):
+        return int(parsedate_to_datetime(headers.get("Date", "")).timestamp()) * NANO
+    except (ValueError, TypeError):
         return None

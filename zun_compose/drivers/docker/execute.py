@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from zun_compose.container import ExecResult
-from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.errors import translated
 from zun_compose.drivers.docker.logs import Frames
+from zun_compose.drivers.docker.transport import Stream
 from zun_compose.drivers.docker.wire import Part, quoted, short
 from zun_compose.errors import DriverTimeout
 

@@ -7,16 +7,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from docker.utils import parse_repository_tag
-
 from zun_compose.container import ImageSeen
 from zun_compose.driver import PullProgress
 from zun_compose.drivers.docker import observe
-from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.context import context_of, query
-from zun_compose.drivers.docker.credentials import all_credentials, credentials
 from zun_compose.drivers.docker.errors import from_words, translated
-from zun_compose.drivers.docker.wire import Part, quoted
+from zun_compose.drivers.docker.transport import Stream
+from zun_compose.drivers.docker.wire import Part, chunks, quoted
 from zun_compose.errors import NotFound, Rejected
 from zun_compose.model import Build
 
@@ -56,13 +53,21 @@ class Images(Part):
                     found.setdefault(name.removeprefix(host), known)
         return found
 
+    def save_image(self, reference: str) -> Iterator[bytes]:
+        """Yield the archive of an image."""
+        doing = f'save image "{reference}"'
+        stream = self._wire.stream("GET", f"/images/{_path(reference)}/get", doing=doing)
+        return chunks(stream, doing)
+
     def pull(self, reference: str, platform: str | None, progress: Callable[[PullProgress], None]) -> None:
         """Pull it from its registry."""
         doing = f'pull image "{reference}"'
         with translated(doing):
-            repository, tag = parse_repository_tag(reference)
+            from zun_compose.drivers.docker.credentials import credentials
+
+            repository, tag = _parts(reference)
             headers = credentials(repository)
-        parameters = {"fromImage": repository, "tag": tag or "latest"}
+        parameters = {"fromImage": repository, "tag": tag}
         if platform:
             parameters["platform"] = platform
         stream = self._wire.stream(
@@ -86,6 +91,8 @@ class Images(Part):
         hide = [value for value in build.args.values() if value]
         parameters = query(tag, build, labels)
         with translated(doing, hide):
+            from zun_compose.drivers.docker.credentials import all_credentials
+
             headers = all_credentials()
             context = context_of(build)
         if context is not None:
@@ -114,12 +121,12 @@ class Images(Part):
     def _tagged(self, image: str, tag: str, build: Build) -> str:
         """Give the further tags that a build asks for; returns the image's id."""
         for other in build.tags:
-            repository, name = parse_repository_tag(other)
+            repository, name = _parts(other)
             self._wire.call(
                 "POST",
                 f"/images/{_path(image)}/tag",
                 doing=f'tag image "{tag}" as "{other}"',
-                parameters={"repo": repository, "tag": name or "latest"},
+                parameters={"repo": repository, "tag": name},
             )
         if image.startswith("sha256:"):
             return image
@@ -178,7 +185,7 @@ def _told(stream: Stream, doing: str, hide: Collection[str] = ()) -> Iterator[Ma
     """Yield the messages of a stream; one that tells of an error raises it."""
     try:
         with translated(doing, hide):
-            for line in stream.response.iter_lines(chunk_size=None):
+            for line in stream.lines():
                 if not line.strip():
                     continue
                 news: Mapping[str, Any] = json.loads(line)
@@ -196,6 +203,15 @@ def _lines(news: Mapping[str, Any]) -> Iterator[str]:
     elif news.get("status") and not news.get("progressDetail"):
         layer = f"{news['id']}: " if news.get("id") else ""
         yield f"{layer}{news['status']}"
+
+
+def _parts(reference: str) -> tuple[str, str]:
+    """Return the repository, and the digest or tag; a colon before the last slash is a registry's port."""
+    repository, at, digest = reference.rpartition("@")
+    if at:
+        return repository, digest
+    repository, colon, tag = reference.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (reference, "latest")
 
 
 def _path(reference: str) -> str:

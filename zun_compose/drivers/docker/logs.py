@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 
 from zun_compose.container import LogLine
-from zun_compose.drivers.docker.client import Stream
 from zun_compose.drivers.docker.errors import translated
+from zun_compose.drivers.docker.transport import Stream
 from zun_compose.drivers.docker.wire import Part, quoted, short
 
 HEADER = 8
@@ -84,8 +84,6 @@ class LogStream:
         self._tty = tty
         self._frames = Frames()
         self._lines = {name: Lines(name, timestamps=timestamps, tty=tty) for name in ("stdout", "stderr")}
-        # one generator for the whole stream: urllib3 closes the connection with it
-        self._pieces: Iterator[bytes] = stream.response.iter_content(chunk_size=None)
         self._ready: deque[LogLine] = deque()
         self._closed = False
         self._ended = False
@@ -111,7 +109,7 @@ class LogStream:
     def _fill(self) -> None:
         try:
             with translated(self._doing):
-                data = next(self._pieces, b"")
+                data = self._stream.read()
         except Exception:
             if self._closed:
                 return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 
 from zun_compose.driver import Session
 from zun_compose.drivers.docker.containers import Containers
+from zun_compose.drivers.docker.errors import translated
 from zun_compose.drivers.docker.execute import PAUSE, exec_body
 from zun_compose.drivers.docker.pump import Pump
 from zun_compose.drivers.docker.wire import Part, quoted, short
@@ -83,7 +85,8 @@ class Terminals(Part):
                 pump.run()
                 if not seen["HostConfig"].get("AutoRemove"):
                     return Containers(self._wire).wait(container)
-                return int(last.response.json()["StatusCode"])
+                with translated(doing):
+                    return int(json.loads(last.rest().content)["StatusCode"])
             finally:
                 last.close()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import Any
 
+from zun_compose.capability import Finding, Table
 from zun_compose.container import (
     ContainerSpec,
     ExecResult,
@@ -32,6 +33,7 @@ from zun_compose.drivers.memory.resources import Resources
 from zun_compose.drivers.memory.seen import RUNTIME, details, summary
 from zun_compose.drivers.memory.world import World
 from zun_compose.errors import Conflict, DriverTimeout, NotFound
+from zun_compose.model import Stack
 
 _OUTPUT_LIMIT = 65536
 _ENDING = frozenset({signals.SIGTERM, signals.SIGINT, signals.SIGQUIT, signals.SIGABRT})
@@ -88,6 +90,16 @@ class RealTimeMemoryDriver(Resources):
         with self._entered():
             return self._info
 
+    def capabilities(self) -> Table:
+        """Return what the simulation does with each attribute."""
+        from zun_compose.drivers.memory.capabilities import capabilities
+
+        return capabilities()
+
+    def findings(self, stack: Stack) -> Sequence[Finding]:
+        """Nothing: the simulation takes all there is."""
+        return ()
+
     def close(self) -> None:
         """End the thread and everything that blocks."""
         self._world.close()
@@ -119,6 +131,11 @@ class RealTimeMemoryDriver(Resources):
         """All containers of a stack, as summaries."""
         with self._entered():
             return [summary(container) for container in self._containers.of_stack(stack)]
+
+    def everywhere(self) -> Sequence[Observed]:
+        """All containers of all stacks, as summaries."""
+        with self._entered():
+            return [summary(container) for container in self._containers.everywhere()]
 
     def stop(self, container: str, grace: float | None = None) -> None:
         """Stop it: the scripted time, or `grace` if it does not heed the signal."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from zun_compose.container import PortKey
+from zun_compose.record import Record, field
 
 ANY_COMMAND = "*"
 ALWAYS = -1
@@ -39,8 +40,7 @@ class Verb(StrEnum):
     INSPECT = "inspect"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failing:
+class Failing(Record, kw_only=True):
     """The first `times` calls of a verb on a container fail (ALWAYS: all of them).
 
     With `takes_effect` the call does its work first: what a timeout looks like from the far side.
@@ -51,8 +51,7 @@ class Failing:
     takes_effect: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record):
     """From `at` seconds after the start on, a command exits with `exit_code` and prints `output`."""
 
     at: float
@@ -60,8 +59,7 @@ class Outcome:
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Record):
     """A log line written `at` seconds after the start."""
 
     at: float
@@ -69,14 +67,12 @@ class Line:
     stream: str = "stdout"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Record, kw_only=True, dict=True):
     """One life of a process. All times are seconds after its start; infinity is never.
 
     `listens` and `closes` are ports bound where others can reach them; `loopback` ports are bound
     where they cannot. From `healthy_after` to `unhealthy_after` the healthcheck's test succeeds; None
-    leaves it to `execs`, else to the moment all `listens` are bound. `changes` are all moments at
-    which something becomes different, in order.
+    leaves it to `execs`, else to the moment all `listens` are bound.
     """
 
     listens: Mapping[PortKey, float] = field(default_factory=dict)
@@ -89,16 +85,15 @@ class Run:
     oom: bool = False
     log: tuple[Line, ...] = ()
     execs: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
-    changes: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Collect the moments of change."""
+    @cached_property
+    def changes(self) -> tuple[float, ...]:
+        """All moments at which something becomes different, in order."""
         moments = {*self.listens.values(), *self.closes.values(), *(line.at for line in self.log)}
         moments.update(outcome.at for outcomes in self.execs.values() for outcome in outcomes)
         moments.update((self.healthy_after or 0.0, self.unhealthy_after or 0.0))
         last = self.exits_after
-        changes = tuple(sorted(moment for moment in moments if 0 < moment <= last and moment != math.inf))
-        object.__setattr__(self, "changes", changes)
+        return tuple(sorted(moment for moment in moments if 0 < moment <= last and moment != math.inf))
 
     def listening(self, elapsed: float) -> frozenset[PortKey]:
         """Ports bound where others can reach them, `elapsed` seconds after the start."""
@@ -129,8 +124,7 @@ class Run:
         return self.changes[place] if place < len(self.changes) else self.exits_after
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class Fate(Record, kw_only=True):
     """Everything scripted for the containers of one service. `*_takes` are seconds that calls last.
 
     The n-th start of a container does `runs[n]`, the last one repeats. `stop_code` is the exit code

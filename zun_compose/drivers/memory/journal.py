@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from zun_compose.container import LogLine
 from zun_compose.drivers.memory.fate import Run
 from zun_compose.drivers.memory.world import World
 from zun_compose.errors import NotFound
+from zun_compose.record import Record
 
 # Lines kept a container; older ones are dropped, as a daemon's log rotation does.
 _KEPT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Record):
     at: float
     text: str
     stream: str

@@ -52,6 +52,10 @@ class Containers:
             self._ordered[stack] = ordered
         return ordered
 
+    def everywhere(self) -> Sequence[Container]:
+        """All of all stacks, in their order."""
+        return [container for stack in sorted(self._stacks) for container in self.of_stack(stack)]
+
     def add(self, spec: ContainerSpec, fate: Fate, image: ImageSeen) -> Container:
         """Create one, whole or not at all; raises Conflict for a taken name, NotFound for what it needs."""
         if spec.name in self._by_name:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,12 +22,13 @@ from zun_compose.drivers.memory.fate import (
     Verb,
 )
 from zun_compose.errors import Fault, Mark, SpecError
+from zun_compose.record import replace
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _STREAMS: Sequence[Sequence[str]] = ([], ["stdout"], ["stderr"])
-_RUN_KEYS = (*(f.name for f in fields(Run) if f.name not in ("execs", "changes")), "exec")
-_FATE_KEYS = (*(f.name for f in fields(Fate)), *_RUN_KEYS)
+_RUN_KEYS = (*(name for name in Run.__struct_fields__ if name != "execs"), "exec")
+_FATE_KEYS = (*Fate.__struct_fields__, *_RUN_KEYS)
 
 
 def read(script: Mapping[str, Any], *, subject: str = "", mark: Mark | None = None) -> Fate:

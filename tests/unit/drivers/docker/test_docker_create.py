@@ -11,11 +11,15 @@ from zun_compose.drivers.docker import create
 from zun_compose.errors import Rejected, Unsupported
 from zun_compose.model import (
     Attachment,
+    BlockIO,
+    BlockLimit,
+    DeviceRequest,
     Healthcheck,
     Logging,
     Mount,
     MountType,
     Port,
+    Resources,
     Restart,
     RestartName,
     Service,
@@ -230,3 +234,30 @@ def test_mounts_that_need_more(declared: dict[str, Any], version: tuple[int, int
         _mounted((version[0], version[1] - 1) if version else NEW, **declared)
     if version:
         assert _mounted(version, **declared)["Mounts"][0]["Type"] == declared["type"]
+
+
+def test_devices_block_io_and_storage_are_asked_for() -> None:
+    spec = _spec(
+        device_requests=(
+            DeviceRequest(count=-1, capabilities=("gpu",)),
+            DeviceRequest(driver="cdi", device_ids=("a",), options={"b": "c"}),
+        ),
+        device_cgroup_rules=("c 1:3 mr",),
+        storage_opt={"size": "1G"},
+        blkio_config=BlockIO(
+            weight=300,
+            weight_device=(BlockLimit(path="/dev/a", rate=10),),
+            device_write_iops=(BlockLimit(path="/dev/b", rate=20),),
+        ),
+        resources=Resources(cpu_rt_period=5, cpu_rt_runtime=4),
+    )
+    host = create.body(spec, OLD)["HostConfig"]
+    assert host["DeviceRequests"] == [
+        {"Driver": "", "Capabilities": [["gpu"]], "Count": -1},
+        {"Driver": "cdi", "Capabilities": [[]], "DeviceIDs": ["a"], "Options": {"b": "c"}},
+    ]
+    assert (host["DeviceCgroupRules"], host["StorageOpt"]) == (["c 1:3 mr"], {"size": "1G"})
+    assert (host["BlkioWeight"], host["CpuRealtimePeriod"], host["CpuRealtimeRuntime"]) == (300, 5, 4)
+    assert host["BlkioWeightDevice"] == [{"Path": "/dev/a", "Weight": 10}]
+    assert host["BlkioDeviceWriteIOps"] == [{"Path": "/dev/b", "Rate": 20}]
+    assert "BlkioDeviceReadBps" not in host

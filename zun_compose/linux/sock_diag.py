@@ -11,11 +11,10 @@ import os
 import socket
 import struct
 import threading
-from functools import cache
-from typing import Any
+from typing import NamedTuple
 
-from zun_compose.container import PortKey
-from zun_compose.observe.table import LISTEN, UNCONNECTED, Bound
+LISTEN = 10  # TCP_LISTEN
+UNCONNECTED = 7  # TCP_CLOSE: what the kernel calls a UDP socket that is bound and has no peer
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
@@ -23,7 +22,6 @@ _NLM_REQUEST_DUMP = 0x1 | 0x300
 _NLM_DUMP_INTERRUPTED = 0x10
 _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
-_CLONE_NEWNET = 0x40000000
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _REQUEST = struct.Struct("=BBBBI48s")  # inet_diag_req_v2: family, protocol, ext, pad, states, socket id
@@ -46,6 +44,29 @@ _QUERIES = (
 _PATIENCE = 2.0
 _ATTEMPTS = 4
 
+_MAPPED = bytes(10) + b"\xff\xff"
+_V6_LOOPBACK = bytes(15) + b"\x01"
+
+
+class Waiting(NamedTuple):
+    """A socket that waits for others: TCP in LISTEN, or UDP bound without a peer.
+
+    `address` is in network order, 4 or 16 bytes. `inode` is the socket's own number, the same that
+    /proc/PID/fd shows; no two living sockets of a machine share one.
+    """
+
+    port: int
+    protocol: str
+    address: bytes
+    inode: int
+
+
+def is_loopback(address: bytes) -> bool:
+    """Whether an address of 4 or 16 bytes is a loopback address, also as IPv4 mapped into IPv6."""
+    if len(address) == 4:
+        return address[0] == 127
+    return address == _V6_LOOPBACK or (address.startswith(_MAPPED) and address[12] == 127)
+
 
 class Diag:
     """A diagnosis socket that stays in the network namespace it was opened in. Not thread-safe."""
@@ -55,7 +76,7 @@ class Diag:
         self._socket.settimeout(_PATIENCE)
         self._sequence = 0
 
-    def dump(self) -> tuple[Bound, ...]:
+    def dump(self) -> tuple[Waiting, ...]:
         """Return all waiting sockets of the namespace. Raises OSError if the kernel will not tell."""
         return tuple(row for query in _QUERIES for row in self._ask(*query))
 
@@ -63,7 +84,7 @@ class Diag:
         """Close the socket, which lets the namespace go."""
         self._socket.close()
 
-    def _ask(self, family: int, protocol: int, state: int, name: str) -> list[Bound]:
+    def _ask(self, family: int, protocol: int, state: int, name: str) -> list[Waiting]:
         rows, interrupted = self._dump(family, protocol, state, name)
         for _ in range(_ATTEMPTS):
             if not interrupted:
@@ -71,14 +92,14 @@ class Diag:
             rows, interrupted = self._dump(family, protocol, state, name)
         return rows
 
-    def _dump(self, family: int, protocol: int, state: int, name: str) -> tuple[list[Bound], bool]:
+    def _dump(self, family: int, protocol: int, state: int, name: str) -> tuple[list[Waiting], bool]:
         self._sequence += 1
         body = _REQUEST.pack(family, protocol, 0, 0, 1 << state, b"")
         header = _HEADER.pack(
             _HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_REQUEST_DUMP, self._sequence, 0
         )
         self._socket.send(header + body)
-        rows: list[Bound] = []
+        rows: list[Waiting] = []
         interrupted = False
         width = 4 if family == socket.AF_INET else 16
         while True:
@@ -98,12 +119,13 @@ class Diag:
                     code = -_ERRNO.unpack_from(data, payload)[0]
                     raise OSError(code, os.strerror(code))
                 if length >= _HEADER.size + _LENGTH:
-                    rows.append(_bound(data, payload, width, name))
+                    rows.append(_waiting(data, payload, width, name))
 
 
-def _bound(data: bytes, at: int, width: int, protocol: str) -> Bound:
-    return Bound(
-        key=PortKey(_SOURCE_PORT.unpack_from(data, at + _AT_SOURCE_PORT)[0], protocol),
+def _waiting(data: bytes, at: int, width: int, protocol: str) -> Waiting:
+    return Waiting(
+        port=_SOURCE_PORT.unpack_from(data, at + _AT_SOURCE_PORT)[0],
+        protocol=protocol,
         address=data[at + _AT_SOURCE : at + _AT_SOURCE + width],
         inode=_INODE.unpack_from(data, at + _AT_INODE)[0],
     )
@@ -123,12 +145,15 @@ def connect_in(pid: int, namespace: int) -> Diag:
     failure: list[OSError] = []
 
     def enter() -> None:
+        # ctypes takes its time, which those without the right to look need not spend
+        from zun_compose.linux.calls import CLONE_NEWNET, setns
+
         try:
             handle = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 if os.fstat(handle).st_ino != namespace:
                     raise ProcessLookupError(f"process {pid} has another network namespace")
-                _setns(handle)
+                setns(handle, CLONE_NEWNET)
             finally:
                 os.close(handle)
             diag.append(connect_here())
@@ -145,19 +170,3 @@ def connect_in(pid: int, namespace: int) -> Diag:
     if failure:
         raise failure[0]
     return diag[0]
-
-
-def _setns(handle: int) -> None:
-    import ctypes
-
-    if _libc().setns(handle, _CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-@cache
-def _libc() -> Any:
-    # os.setns is there from Python 3.12 on only.
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)

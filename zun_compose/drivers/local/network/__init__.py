@@ -1,0 +1,1 @@
+"""The network of a local stack: addresses, bridges, names, published ports and the way out."""
