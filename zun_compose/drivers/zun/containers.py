@@ -286,8 +286,9 @@ class Containers(Networks, Volumes, Images):
                 try:
                     self._act(lambda: self._cloud.zun.stop_container(found.id, seconds), found.id, doing)
                 except Conflict:
-                    # somebody else's look may have found it between two lives since
-                    if self._fetch(found.id).status != "Restarting":
+                    # meanwhile somebody else may have stopped it, or a look found it between two lives
+                    status = self._fetch(found.id).status
+                    if status in observe.ALIVE and status != "Restarting":
                         raise
                     return None
                 return True
