@@ -17,14 +17,16 @@ from zun_compose import labels
 from zun_compose.container import ContainerSpec, Observed, State
 from zun_compose.driver import ProcessTable
 from zun_compose.drivers.zun import creation, observe
-from zun_compose.drivers.zun.cloud import Cloud
+from zun_compose.drivers.zun.cloud import AT_ONCE, Cloud
 from zun_compose.drivers.zun.faults import translated
 from zun_compose.drivers.zun.groups import Groups
 from zun_compose.drivers.zun.images import Images, of_glance
 from zun_compose.drivers.zun.joining import Grounds, Joining
+from zun_compose.drivers.zun.looks import Looks
 from zun_compose.drivers.zun.networks import Networks
 from zun_compose.drivers.zun.ports import Reserved
 from zun_compose.drivers.zun.registries import Registries
+from zun_compose.drivers.zun.turns import Turns
 from zun_compose.drivers.zun.volumes import Volumes
 from zun_compose.errors import Conflict, DriverError, DriverTimeout, NotFound, Rejected, Unavailable
 from zun_compose.model import MountType
@@ -34,8 +36,9 @@ from zun_compose.trees import packed
 GRACE = 10
 """Seconds that a stop may take where nobody says how many: Zun's default."""
 
-# Between two looks at a container that comes back again and again: so short a life is seen at last.
-_LIFE = 0.1
+# Seconds between two looks: at a list that others read too, which paces itself, and at a container that comes
+# back again and again, so that a short life is seen at last.
+_MOMENT = 0.1
 _TRIES = 20
 _SILENT = "Zun gives no reason"
 # How Zun says that an image is not to be had, whatever its registry said.
@@ -57,6 +60,9 @@ class Containers(Networks, Volumes, Images):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._joining = Joining(cloud)
+        self._looks = Looks(lambda: list(cloud.zun.containers()))
+        self._asking = Turns(AT_ONCE)
+        self._unstarted: set[str] = set()
 
     def reserve(self, coming: Sequence[ContainerSpec]) -> Collection[str]:
         """Make ready the ports of containers whose networks are all there; none where Neutron refuses any."""
@@ -104,7 +110,7 @@ class Containers(Networks, Volumes, Images):
                 with self._cloud.claimed(spec.name, spec.stack, doing):
                     grounds = self._joining.taken(spec.name)
                     reserved = grounds.reserved if grounds is not None else ()
-                    known = list(self._cloud.zun.containers())
+                    known = self._looks.rows()
                     _refuse_taken(spec.name, known, doing)
                     spec, owned = self._with_volumes(spec, doing)
                     try:
@@ -115,11 +121,13 @@ class Containers(Networks, Volumes, Images):
                             wanted["registry"] = Registries(self._cloud).needed(spec.stack, spec.image, login)
                         grounds = grounds or self._grounds(spec)
                         reserved = self._joining.prepare(spec, wanted, grounds, known)
-                        container = str(self._cloud.zun.create_container(**wanted).id)
+                        with self._asking.taken():
+                            container = str(self._cloud.zun.create_container(**wanted).id)
                     except BaseException:
                         self._forget(owned)
                         raise
                 self._until_created(container, doing)
+                self._unstarted.add(container)
                 self._joining.created(container, spec, wanted)
                 if spec.files:
                     self._cloud.zun.put_container_archive(container, "/", packed(spec.files))
@@ -165,38 +173,46 @@ class Containers(Networks, Volumes, Images):
 
     def _until_created(self, container: str, doing: str) -> None:
         def look() -> bool | None:
-            found = self._cloud.zun.get_container(container)
+            found = self._looks.one(container)
+            if found is None:
+                raise NotFound(f"cannot {doing}: somebody has removed it")
             _refuse_error(found, doing)
             return True if found.status != "Creating" and not found.task_state else None
 
-        self._cloud.until(look, doing)
+        self._cloud.until(look, doing, longest=_MOMENT)
 
     def start(self, container: str) -> None:
         """Start it; a running one is left alone."""
         doing = f'start container "{short(container)}"'
         with translated(doing):
-            found = self._fetch(container)
-            if found.status in observe.ALIVE and not found.task_state:
-                return
+            first = container in self._unstarted
+            self._unstarted.discard(container)
+            if not first:
+                found = self._fetch(container)
+                if found.status in observe.ALIVE and not found.task_state:
+                    return
+                container = str(found.id)
+                first = found.status == "Created"
             # one that never ran tells by its status alone that it has been started
-            before = 0 if found.status == "Created" else self._starts(found.id)
+            before = 0 if first else self._starts(container)
             try:
-                self._act(lambda: self._cloud.zun.start_container(found.id), found.id, doing)
+                self._act(lambda: self._cloud.zun.start_container(container), container, doing)
             except Conflict:
                 # somebody else has started it since
-                if self._fetch(found.id).status not in observe.ALIVE:
+                if self._fetch(container).status not in observe.ALIVE:
                     raise
                 return
 
             def look() -> Any:
-                seen = self._cloud.zun.get_container(found.id)
+                seen = self._cloud.zun.get_container(container)
                 # a process may be over before anybody looks
                 if seen.task_state or seen.status == "Created":
                     return None
-                return seen if not before or self._starts(found.id) > before else None
+                return seen if not before or self._starts(container) > before else None
 
-            _refuse_error(self._cloud.until(look, doing), doing)
-            self._joining.started(found, first=found.status == "Created")
+            seen = self._cloud.until(look, doing)
+            _refuse_error(seen, doing)
+            self._joining.started(seen, first=first)
 
     def inspect(self, container: str) -> Observed:
         """Look at one container."""
@@ -293,7 +309,7 @@ class Containers(Networks, Volumes, Images):
                     return None
                 return True
 
-            self._cloud.until(asked, doing, longest=_LIFE)
+            self._cloud.until(asked, doing, longest=_MOMENT)
             self._until_status(found.id, ("Stopped", "Error", "Dead"), doing, seconds)
 
     def remove(self, container: str, *, force: bool = False, volumes: bool = False) -> None:
@@ -336,13 +352,11 @@ class Containers(Networks, Volumes, Images):
 
         def look() -> bool | None:
             nonlocal failing
-            try:
-                with translated(doing):
-                    seen = self._fetch(container)
-            except NotFound:
+            seen = self._looks.one(container)
+            if seen is None or seen.status == "Deleted":
                 return True
             if seen.status == "Error" and not seen.task_state:
-                # who looks while its engine is just removing it makes Zun believe that it failed
+                # who fetches it while its engine is just removing it makes Zun believe that it failed
                 failing += 1
                 if failing > _TRIES:
                     _refuse_error(seen, doing)
@@ -350,7 +364,7 @@ class Containers(Networks, Volumes, Images):
                     self._cloud.zun.delete_container(container)
             return None
 
-        self._cloud.until(look, doing)
+        self._cloud.until(look, doing, longest=_MOMENT)
 
     def kill(self, container: str, signal: str) -> None:
         """Send a signal."""

@@ -112,11 +112,13 @@ class Groups:
     def _let_in(self, group: Any, rules: Iterable[Mapping[str, Any]]) -> None:
         """Add the rules that a group lacks: all to a new one, the rest where adding them was cut off."""
         there = [row for row in group.security_group_rules or () if row["direction"] == "ingress"]
-        for rule in rules:
-            if not any(all(row[key] == value for key, value in rule.items()) for row in there):
-                self._cloud.neutron.create_security_group_rule(
-                    security_group_id=group.id, direction="ingress", **rule
-                )
+        lacking = [
+            {"security_group_id": group.id, "direction": "ingress", **rule}
+            for rule in rules
+            if not any(all(row[key] == value for key, value in rule.items()) for row in there)
+        ]
+        if lacking:
+            list(self._cloud.neutron.create_security_group_rules(lacking))
 
 
 def members(stack: str) -> str:
