@@ -100,18 +100,22 @@ class Cloud:
     ) -> _T:
         """Look until there is an answer that is not None, and return it. Raises DriverTimeout.
 
-        `seconds` is for how long, `longest` what the pause between two looks grows to. Zun answers before it
-        has done what it was asked to, and tells nobody when it has.
+        `seconds` is for how long, `longest` what the time from the begin of a look to that of the next grows
+        to. Zun answers before it has done what it was asked to, and tells nobody when it has.
         """
-        end = time.monotonic() + (self.patience if seconds is None else seconds)
+        begun = time.monotonic()
+        end = begun + (self.patience if seconds is None else seconds)
         pause = 0.05
         while True:
             answer = look()
             if answer is not None:
                 return answer
-            if time.monotonic() >= end:
+            now = time.monotonic()
+            if now >= end:
                 raise DriverTimeout(f"cannot {doing}: Zun has not done it in time")
-            time.sleep(pause)
+            # an answer that took its time was waited for: Zun holds some back while it is at work
+            time.sleep(max(0.0, begun + pause - now))
+            begun = time.monotonic()
             pause = min(pause * 1.3, longest)
 
     @contextmanager
