@@ -194,7 +194,7 @@ class Containers(Networks, Volumes, Images):
                 container = str(found.id)
                 first = found.status == "Created"
             # one that never ran tells by its status alone that it has been started
-            before = 0 if first else self._starts(container)
+            before = None if first else self._starts(container)
             try:
                 self._act(lambda: self._cloud.zun.start_container(container), container, doing)
             except Conflict:
@@ -205,10 +205,13 @@ class Containers(Networks, Volumes, Images):
 
             def look() -> Any:
                 seen = self._cloud.zun.get_container(container)
+                if before is None and seen.status == "Running":
+                    # its engine says so; that Zun is at it still, Zun may have read before it asked the engine
+                    return seen
                 # a process may be over before anybody looks
                 if seen.task_state or seen.status == "Created":
                     return None
-                return seen if not before or self._starts(container) > before else None
+                return seen if before is None or self._starts(container) > before else None
 
             seen = self._cloud.until(look, doing)
             _refuse_error(seen, doing)
