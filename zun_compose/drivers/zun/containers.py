@@ -206,7 +206,7 @@ class Containers(Networks, Volumes, Images):
             def look() -> Any:
                 seen = self._cloud.zun.get_container(container)
                 if before is None and seen.status == "Running":
-                    # its engine says so; that Zun is at it still, Zun may have read before it asked the engine
+                    # so its engine says; that Zun is at it still may be what Zun read before it asked
                     return seen
                 # a process may be over before anybody looks
                 if seen.task_state or seen.status == "Created":
@@ -363,7 +363,8 @@ class Containers(Networks, Volumes, Images):
                 failing += 1
                 if failing > _TRIES:
                     _refuse_error(seen, doing)
-                with suppress(NotFound, Conflict), translated(doing):
+                # one that is gone meanwhile is not found, or Zun cannot note down what it was asked
+                with suppress(NotFound, Conflict, Unavailable), translated(doing):
                     self._cloud.zun.delete_container(container)
             return None
 
