@@ -125,6 +125,8 @@ class Joining:
         stack = (container.labels or {}).get(PROJECT)
         if stack:
             self._names.changed(stack, None if first else str(container.id))
+            if first and forwarded(container):
+                self.publishing.settle(stack)
 
     def left_alone(self, container: str) -> AbstractContextManager[None]:
         """Let no command of ours run in a container."""

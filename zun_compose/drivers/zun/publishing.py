@@ -20,6 +20,7 @@ from zun_compose.container import ContainerSpec, Published
 from zun_compose.drivers.zun.cloud import Cloud
 from zun_compose.drivers.zun.faults import translated
 from zun_compose.drivers.zun.ports import Reserved
+from zun_compose.drivers.zun.settling import ACTIVE, settle
 from zun_compose.drivers.zun.tags import is_mark, of_stack, read
 from zun_compose.errors import Conflict, DriverError
 from zun_compose.model import Network, Port, Service, Stack
@@ -60,6 +61,7 @@ class Publishing:
         self._outsides: dict[str, Outside] = {}
         self._routing: bool | None = None
         self._lock = Lock()
+        self._settled: set[str] = set()
         self._seen: dict[str, tuple[float, Mapping[str, tuple[Published, ...]]]] = {}
 
     def outside(self, name: str = "") -> Outside:
@@ -172,8 +174,21 @@ class Publishing:
                 protocol=port.protocol,
             )
             taken.add((number, port.protocol))
-        self._forget(spec.stack)
+        with self._lock:
+            self._seen.pop(spec.stack, None)
+            if floating.status != ACTIVE:
+                self._settled.discard(spec.stack)
         return True
+
+    def settle(self, stack: str) -> None:
+        """See to it that what is forwarded of a stack arrives; the first that asks waits for it."""
+        with self._lock:
+            if stack in self._settled:
+                return
+            self._settled.add(stack)
+        for floating in self._cloud.neutron.ips(description=of_stack(stack), **self._cloud.own):
+            if floating.status != ACTIVE and self._forwardings(floating):
+                settle(self._cloud, str(floating.id))
 
     def _reached(self, spec: ContainerSpec, network: Any) -> bool:
         """Whether a router of ours may stand, or another does stand, on a network."""
