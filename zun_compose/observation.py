@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from zun_compose.capability import Verdict, in_glance, told
@@ -31,28 +32,48 @@ def observe(driver: Driver, stack: Stack | str, contents: Contents | None = None
     Raises DriverError, and SpecError for configs and secrets that cannot be read.
     """
     name = stack if isinstance(stack, str) else stack.name
+    whole = None if isinstance(stack, str) else stack
+    services = [] if whole is None else list(whole.services.values())
     engine = driver.engine()
-    containers = tuple(driver.list(name))
-    networks = tuple(driver.networks(name)) if isinstance(driver, Networks) else ()
-    volumes = tuple(driver.volumes(name)) if isinstance(driver, Volumes) else ()
-    services = [] if isinstance(stack, str) else list(stack.services.values())
-    images = _images(driver, stack, services) if not isinstance(stack, str) else {}
-    vain = () if isinstance(stack, str) or not isinstance(driver, Capable) else driver.findings(stack)
-    return World(
-        engine=engine,
-        containers=containers,
-        networks=networks,
-        volumes=volumes,
-        images=images,
-        file_digests={} if isinstance(stack, str) or contents is None else contents.digests(stack, services),
-        externals=frozenset() if isinstance(stack, str) else frozenset(_externals(driver, stack, services)),
-        refused=told(vain, Verdict.REFUSES),
-        lacking=told(vain, Verdict.IGNORES),
-        can_rename=isinstance(driver, Renames),
-        has_networks=isinstance(driver, Networks),
-        has_volumes=isinstance(driver, Volumes),
-        has_images=isinstance(driver, Images),
-    )
+    with _aside(driver) as ask:
+        containers = ask(lambda: tuple(driver.list(name)))
+        networks = ask(lambda: tuple(driver.networks(name)) if isinstance(driver, Networks) else ())
+        volumes = ask(lambda: tuple(driver.volumes(name)) if isinstance(driver, Volumes) else ())
+        images = ask(lambda: {} if whole is None else _images(driver, whole, services))
+        findings = ask(
+            lambda: () if whole is None or not isinstance(driver, Capable) else tuple(driver.findings(whole))
+        )
+        externals = ask(lambda: frozenset(() if whole is None else _externals(driver, whole, services)))
+        return World(
+            engine=engine,
+            containers=containers(),
+            networks=networks(),
+            volumes=volumes(),
+            images=images(),
+            file_digests={} if whole is None or contents is None else contents.digests(whole, services),
+            externals=externals(),
+            refused=told(vain := findings(), Verdict.REFUSES),
+            lacking=told(vain, Verdict.IGNORES),
+            can_rename=isinstance(driver, Renames),
+            has_networks=isinstance(driver, Networks),
+            has_volumes=isinstance(driver, Volumes),
+            has_images=isinstance(driver, Images),
+        )
+
+
+@contextmanager
+def _aside(driver: Driver) -> Iterator[Callable[[Callable[[], _T]], Callable[[], _T]]]:
+    """Let reads run side by side where the driver's time is real; each gets a call that has its answer."""
+    if isinstance(driver, VirtualTime):
+
+        def at_once(read: Callable[[], _T]) -> Callable[[], _T]:
+            answer = read()
+            return lambda: answer
+
+        yield at_once
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield lambda read: pool.submit(read).result
 
 
 def planned(driver: Driver, world: World, make: Callable[[World], Plan]) -> tuple[World, Plan]:

@@ -66,6 +66,7 @@ class Containers(Networks, Volumes, Images):
 
     def reserve(self, coming: Sequence[ContainerSpec]) -> Collection[str]:
         """Make ready the ports of containers whose networks are all there; none where Neutron refuses any."""
+        self._asking.expect(spec.name for spec in coming)
         names = sorted({join.network for spec in coming for join in spec.joins})
         # what cannot be had for all at once is tried, and told of, by each creation
         with suppress(DriverError), translated("make ports"):
@@ -107,7 +108,11 @@ class Containers(Networks, Volumes, Images):
             login = None if image else Registries(self._cloud).login(spec.image)
             try:
                 # names are not unique in Zun: of those who ask at once here only one may find it free
-                with self._cloud.claimed(spec.name, spec.stack, doing):
+                soon = all(mount.source is not None for mount in spec.mounts)
+                with (
+                    self._cloud.claimed(spec.name, spec.stack, doing),
+                    self._asking.queued(spec.name, soon=soon) as turn,
+                ):
                     grounds = self._joining.taken(spec.name)
                     reserved = grounds.reserved if grounds is not None else ()
                     known = self._looks.rows()
@@ -121,7 +126,7 @@ class Containers(Networks, Volumes, Images):
                             wanted["registry"] = Registries(self._cloud).needed(spec.stack, spec.image, login)
                         grounds = grounds or self._grounds(spec)
                         reserved = self._joining.prepare(spec, wanted, grounds, known)
-                        with self._asking.taken():
+                        with turn.taken():
                             container = str(self._cloud.zun.create_container(**wanted).id)
                     except BaseException:
                         self._forget(owned)

@@ -1,4 +1,4 @@
-"""Turns to ask: one at first, then one more after each."""
+"""Turns to ask: one at first, then one more after each; in the order of the plan."""
 
 from __future__ import annotations
 
@@ -14,18 +14,29 @@ from zun_compose.drivers.zun.turns import Turns
 MOST = 3
 
 
+def ask(turns: Turns, name: str, order: list[str]) -> None:
+    with turns.queued(name, soon=False) as turn, turn.taken():
+        order.append(name)
+
+
+def in_line(turns: Turns, count: int) -> None:
+    pause = Event()
+    while len(turns._queue) < count:
+        pause.wait(0.005)
+
+
 def test_one_more_after_each_until_as_many_as_may() -> None:
     turns = Turns(MOST)
     holding: Queue[Event] = Queue()
 
-    def ask() -> None:
-        with turns.taken():
+    def hold(number: int) -> None:
+        with turns.queued(str(number), soon=True) as turn, turn.taken():
             done = Event()
             holding.put(done)
             assert done.wait(10)
 
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(ask) for _ in range(8)]
+        asked = [pool.submit(hold, number) for number in range(8)]
         one = holding.get(timeout=10)
         assert holding.empty()
         held = [one]
@@ -45,28 +56,52 @@ def test_one_more_after_each_until_as_many_as_may() -> None:
 
 def test_first_come_first_served() -> None:
     turns = Turns(1)
-    order: list[int] = []
+    order: list[str] = []
+    with ThreadPoolExecutor(5) as pool, turns.queued("first", soon=True) as first, first.taken():
+        for number in range(4):
+            pool.submit(ask, turns, str(number), order)
+            in_line(turns, number + 1)
+    assert order == ["0", "1", "2", "3"]
+
+
+def test_the_plan_s_order_is_kept_among_those_who_are_here() -> None:
+    turns = Turns(1)
+    turns.expect(["db", "app", "front", "late"])
+    order: list[str] = []
+    with ThreadPoolExecutor(5) as pool, turns.queued("first", soon=True) as first, first.taken():
+        for count, name in enumerate(("other", "front", "app", "db"), 1):
+            pool.submit(ask, turns, name, order)
+            in_line(turns, count)
+    assert order == ["db", "app", "front", "other"]
+
+
+def test_one_that_is_taken_soon_is_waited_for_and_one_that_gives_up_is_not() -> None:
+    turns = Turns(MOST)
+    turns.expect(["db", "app", "front"])
+    order: list[str] = []
     with ThreadPoolExecutor(5) as pool:
-        with turns.taken():
-            pause = Event()
-            for number in range(4):
-
-                def ask(number: int = number) -> None:
-                    with turns.taken():
-                        order.append(number)
-
-                pool.submit(ask)
-                while len(turns._queue) <= number:
-                    pause.wait(0.005)
-        pool.shutdown()
-    assert order == [0, 1, 2, 3]
+        with turns.queued("db", soon=True) as db:
+            app = pool.submit(ask, turns, "app", order)
+            in_line(turns, 2)
+            assert not order
+            with db.taken():
+                order.append("db")
+            app.result(10)
+        with turns.queued("db", soon=True):
+            front = pool.submit(ask, turns, "front", order)
+            in_line(turns, 2)
+        front.result(10)
+        # whose turn is far off is waited for by nobody
+        with turns.queued("db", soon=False):
+            pool.submit(ask, turns, "app", order).result(10)
+    assert order == ["db", "app", "front", "app"]
 
 
 def test_a_turn_that_ends_in_an_error_is_given_back() -> None:
     turns = Turns(1)
     for _ in range(3):
-        with pytest.raises(ValueError, match="no"), turns.taken():
+        with pytest.raises(ValueError, match="no"), turns.queued("one", soon=True) as turn, turn.taken():
             raise ValueError("no")
-    with suppress(ValueError), turns.taken():
+    with suppress(ValueError), turns.queued("one", soon=True) as turn, turn.taken():
         return
     pytest.fail("no turn is left")
