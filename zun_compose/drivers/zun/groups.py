@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -18,11 +19,23 @@ from zun_compose.drivers.zun.publishing import published
 from zun_compose.drivers.zun.tags import of_stack
 from zun_compose.errors import Conflict, DriverTimeout, NotFound
 from zun_compose.model import Service
+from zun_compose.record import Record
 
 _GOING = 60.0
 """Seconds that Zun may take to give back the ports of a stack's last containers."""
 
+_NAMES = 20
+"""Names that a request for a list may hold; above, all groups of the project are listed."""
+
 _FAMILIES = (("IPv4", "0.0.0.0/0"), ("IPv6", "::/0"))
+
+
+class Wanted(Record, kw_only=True):
+    """A group as it has to be. `rules` are who is let in; none for the members of the group themselves."""
+
+    name: str
+    description: str
+    rules: tuple[Mapping[str, Any], ...] = ()
 
 
 class Groups:
@@ -33,13 +46,14 @@ class Groups:
 
     def needed(self, stack: str, services: Iterable[Service]) -> dict[str, list[str]]:
         """Return by service the ids of its groups; those that are missing are made."""
+        services = list(services)
+        shared = _members(stack)
+        opening = {service.name: _opened(stack, service) for service in services if open_ports(service)}
         with self._cloud.lock:
-            found = self._of(stack)
-            everyone = self._stack(stack, found)
+            found = self._found(stack, {wanted.name: wanted for wanted in (shared, *opening.values())})
             return {
                 service.name: [
-                    everyone,
-                    *([self._published(stack, service, found)] if open_ports(service) else ()),
+                    found[wanted.name] for wanted in (shared, opening.get(service.name)) if wanted is not None
                 ]
                 for service in services
             }
@@ -72,46 +86,42 @@ class Groups:
             str(one.name): one for one in self._cloud.neutron.security_groups(tags=tag, **self._cloud.own)
         }
 
-    def _stack(self, stack: str, found: dict[str, Any]) -> str:
-        """A group whose members may send each other anything."""
-        name = members(stack)
-        group = found.get(name) or self._made(stack, name, "containers of a stack, which reach each other")
-        self._let_in(group, ({"ethertype": family, "remote_group_id": group.id} for family, _ in _FAMILIES))
-        return str(group.id)
+    def _found(self, stack: str, wanted: Mapping[str, Wanted]) -> dict[str, str]:
+        """Return the ids of a stack's groups by name; what they lack is made, from the group itself on."""
+        tag = of_stack(stack)
+        asked = {"name": list(wanted)} if len(wanted) <= _NAMES else {}
+        named = [
+            one
+            for one in self._cloud.neutron.security_groups(**asked, **self._cloud.own)
+            if one.name in wanted
+        ]
+        # one that somebody was cut off from before it had its tag is taken as well
+        lost = [one for one in named if not one.tags and one.description == wanted[one.name].description]
+        ours = [one for one in named if tag in (one.tags or ())]
+        there = {str(one.name): one for one in (*lost, *ours)}
 
-    def _published(self, stack: str, service: Service, found: dict[str, Any]) -> str:
-        """A group for a service's published ports; other ports make another group."""
-        ports = open_ports(service)
-        name = opened(stack, service)
-        group = found.get(name) or self._made(stack, name, "published ports, for everybody")
-        self._let_in(
-            group,
-            (
-                {
-                    "ethertype": family,
-                    "protocol": protocol,
-                    "port_range_min": number,
-                    "port_range_max": number,
-                    "remote_ip_prefix": anyone,
-                }
-                for number, protocol in ports
-                for family, anyone in _FAMILIES
-            ),
-        )
-        return str(group.id)
+        def complete(one: Wanted) -> str:
+            neutron = self._cloud.neutron
+            group = there.get(one.name) or neutron.create_security_group(
+                name=one.name, description=one.description
+            )
+            with ThreadPoolExecutor(1) as aside:
+                tagged = (
+                    aside.submit(neutron.set_tags, group, [tag]) if tag not in (group.tags or ()) else None
+                )
+                self._let_in(group, one)
+                if tagged is not None:
+                    tagged.result()
+            return str(group.id)
 
-    def _made(self, stack: str, name: str, description: str) -> Any:
-        """Make a group, or take one that somebody was cut off from before it had its tags."""
-        neutron = self._cloud.neutron
-        found = neutron.security_groups(name=name, description=description, **self._cloud.own)
-        lost = (one for one in found if not one.tags)
-        group = next(lost, None) or neutron.create_security_group(name=name, description=description)
-        neutron.set_tags(group, [of_stack(stack)])
-        return group
+        return {name: complete(one) for name, one in wanted.items()}
 
-    def _let_in(self, group: Any, rules: Iterable[Mapping[str, Any]]) -> None:
+    def _let_in(self, group: Any, wanted: Wanted) -> None:
         """Add the rules that a group lacks: all to a new one, the rest where adding them was cut off."""
         there = [row for row in group.security_group_rules or () if row["direction"] == "ingress"]
+        rules = wanted.rules or [
+            {"ethertype": family, "remote_group_id": group.id} for family, _ in _FAMILIES
+        ]
         lacking = [
             {"security_group_id": group.id, "direction": "ingress", **rule}
             for rule in rules
@@ -119,6 +129,27 @@ class Groups:
         ]
         if lacking:
             list(self._cloud.neutron.create_security_group_rules(lacking))
+
+
+def _members(stack: str) -> Wanted:
+    """A group whose members may send each other anything."""
+    return Wanted(name=members(stack), description="containers of a stack, which reach each other")
+
+
+def _opened(stack: str, service: Service) -> Wanted:
+    """A group for a service's published ports; other ports make another group."""
+    rules = tuple(
+        {
+            "ethertype": family,
+            "protocol": protocol,
+            "port_range_min": number,
+            "port_range_max": number,
+            "remote_ip_prefix": anyone,
+        }
+        for number, protocol in open_ports(service)
+        for family, anyone in _FAMILIES
+    )
+    return Wanted(name=opened(stack, service), description="published ports, for everybody", rules=rules)
 
 
 def members(stack: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -43,9 +44,12 @@ class Joining:
     def ahead(self, stack: str, coming: Sequence[ContainerSpec], networks: Mapping[str, Any]) -> set[str]:
         """Make ports before the containers, so that each is told of all at its creation; returns whose."""
         services = {spec.service.name: spec.service for spec in coming}
-        groups = Groups(self._cloud).needed(stack, services.values())
-        # those of an attempt that was ended in between may have the very addresses that are declared
-        self._ports.sweep(stack, {spec.name for spec in coming})
+        names = {spec.name for spec in coming}
+        with ThreadPoolExecutor(1) as aside:
+            # those of an attempt that was ended in between may have the very addresses that are declared
+            swept = aside.submit(self._ports.sweep, stack, names)
+            groups = Groups(self._cloud).needed(stack, services.values())
+            swept.result()
         made = self._ports.at_once(coming, groups, networks)
         with self._cloud.lock:
             for spec in coming:
