@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from zun_compose.capability import Verdict, in_glance, told
@@ -73,7 +74,12 @@ def _aside(driver: Driver) -> Iterator[Callable[[Callable[[], _T]], Callable[[],
         yield at_once
         return
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield lambda read: pool.submit(read).result
+        try:
+            yield lambda read: pool.submit(read).result
+        except BaseException:
+            # nobody asks for the answers any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def planned(driver: Driver, world: World, make: Callable[[World], Plan]) -> tuple[World, Plan]:
@@ -109,10 +115,11 @@ def details(driver: Driver, containers: Sequence[Observed]) -> list[Observed]:
 
 def side_by_side(driver: Driver, work: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
     """Do the same call for several things, a few at once where the driver's time is real; order is kept."""
-    if len(things) <= 1 or isinstance(driver, VirtualTime):
+    if len(things) <= 1:
         return [work(thing) for thing in things]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(things))) as pool:
-        return list(pool.map(work, things))
+    with _aside(driver) as ask:
+        asked = [ask(partial(work, thing)) for thing in things]
+        return [answer() for answer in asked]
 
 
 def _images(driver: Driver, stack: Stack, services: Iterable[Service]) -> dict[str, str]:

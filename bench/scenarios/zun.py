@@ -30,10 +30,11 @@ from tests.cloud import access, registry, settings
 from tests.cloud.errors import CloudError
 from tests.cloud.keystone import TENANT
 from tests.cloud.settings import Port, Settings
+from zun_compose.drivers.zun import hosts
+from zun_compose.labels import PROJECT, SERVICE, belongs
 
 BARE = "python-zunclient"
 PREFIX = "zcbench-bare-"
-HOSTS = "/etc/hosts"
 NETWORK = "private"
 LIMIT = 300.0
 COMMAND = ["sh", "-c", "trap exit TERM; sleep 3600 & wait"]
@@ -129,41 +130,35 @@ def _same(ours: Contender, file: Path, groups: Sequence[Sequence[str]]) -> Itera
 
     with ExitStack() as kept, closing(openstack.connect(TENANT)) as conn:
         folder = Path(kept.enter_context(TemporaryDirectory(prefix="zcbench-")))
-        ours.clear(file)
-        kept.callback(ours.clear, file)
-        ours.must(file, ["up", "-d"])
         stack = ours.stack(file.parent.name)
-        made = {
-            one.labels["com.docker.compose.service"]: one
-            for one in conn.container.containers()
-            if one.labels.get("com.docker.compose.project") == stack
-        }
         network = next(one.id for one in conn.network.networks(name=NETWORK))
-        twins = {
-            group: _twin(conn, group, kept)
-            for group in sorted({group for one in made.values() for group in one.security_groups})
-        }
-
-        def asked(name: str) -> dict[str, Any]:
-            one = conn.container.get_container(made[name].id)
-            hosts = folder / name
-            hosts.write_bytes(_content(conn.container.get_container_archive(one.id, HOSTS).data))
-            return {
-                "name": f"{PREFIX}{name}",
-                "image": one.image,
-                "command": one.command,
-                "hostname": one.hostname,
-                "labels": dict(one.labels),
-                "mounts": [{"type": "bind", "source": str(hosts), "destination": HOSTS}],
-                "security_groups": [twins[group] for group in one.security_groups],
-                "nets": [{"network": network}],
-            }
-
-        wanted = [[asked(name) for name in group] for group in groups]
-        # none of these is one of the stack's: `down` would take it away
-        for one in (one for group in wanted for one in group):
-            one["labels"]["com.docker.compose.project"] += "-bare"
         ours.clear(file)
+        try:
+            ours.must(file, ["up", "-d"])
+            listed = [one for one in conn.container.containers() if belongs(one.labels or {}, stack)]
+            made = {one.labels[SERVICE]: conn.container.get_container(one.id) for one in listed}
+            used = sorted({group for one in made.values() for group in one.security_groups})
+            twins = {group: _twin(conn, group, kept) for group in used}
+
+            def asked(name: str) -> dict[str, Any]:
+                one = made[name]
+                copy = folder / name
+                copy.write_bytes(_content(conn.container.get_container_archive(one.id, hosts.PATH).data))
+                return {
+                    "name": f"{PREFIX}{name}",
+                    "image": one.image,
+                    "command": one.command,
+                    "hostname": one.hostname,
+                    # none of these is one of the stack's: `down` would take it away
+                    "labels": {**one.labels, PROJECT: f"{stack}-bare"},
+                    "mounts": [{"type": "bind", "source": str(copy), "destination": hosts.PATH}],
+                    "security_groups": [twins[group] for group in one.security_groups],
+                    "nets": [{"network": network}],
+                }
+
+            wanted = [[asked(name) for name in group] for group in groups]
+        finally:
+            ours.clear(file)
         yield wanted
 
 

@@ -25,10 +25,10 @@ STACK = """
 
 
 def table(text: str) -> list[list[str]]:
-    """Return the rows of `top` that begin alike, sorted, without what moves on between two looks."""
+    """Return the heads of `top`, and its rows, sorted, without what moves on between two looks."""
     heads, *rows = [line.split() for line in text.splitlines() if line.strip()]
     kept = [at for at, head in enumerate(heads) if head not in ("C", "TIME")]
-    return sorted([*(row[at] for at in kept[:-1]), *row[len(heads) - 1 :]] for row in [heads, *rows])
+    return [heads, *sorted([*(row[at] for at in kept[:-1]), *row[len(heads) - 1 :]] for row in rows)]
 
 
 def test_both_tell_the_same(site: Site, docker_compose: list[str]) -> None:

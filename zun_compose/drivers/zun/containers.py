@@ -126,7 +126,7 @@ class Containers(Networks, Volumes, Images):
                             wanted["registry"] = Registries(self._cloud).needed(spec.stack, spec.image, login)
                         grounds = grounds or self._grounds(spec)
                         reserved = self._joining.prepare(spec, wanted, grounds, known)
-                        with turn.taken():
+                        with self._asking.taken(turn):
                             container = str(self._cloud.zun.create_container(**wanted).id)
                     except BaseException:
                         self._forget(owned)

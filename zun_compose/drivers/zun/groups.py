@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -100,21 +99,17 @@ class Groups:
         ours = [one for one in named if tag in (one.tags or ())]
         there = {str(one.name): one for one in (*lost, *ours)}
 
-        def complete(one: Wanted) -> str:
-            neutron = self._cloud.neutron
-            group = there.get(one.name) or neutron.create_security_group(
-                name=one.name, description=one.description
-            )
-            with ThreadPoolExecutor(1) as aside:
-                tagged = (
-                    aside.submit(neutron.set_tags, group, [tag]) if tag not in (group.tags or ()) else None
-                )
-                self._let_in(group, one)
-                if tagged is not None:
-                    tagged.result()
-            return str(group.id)
+        return {name: self._complete(one, there.get(name), tag) for name, one in wanted.items()}
 
-        return {name: complete(one) for name, one in wanted.items()}
+    def _complete(self, wanted: Wanted, group: Any | None, tag: str) -> str:
+        """Make a group, or what one that is there lacks; returns its id."""
+        neutron = self._cloud.neutron
+        if group is None:
+            group = neutron.create_security_group(name=wanted.name, description=wanted.description)
+        if tag not in (group.tags or ()):
+            neutron.set_tags(group, [tag])
+        self._let_in(group, wanted)
+        return str(group.id)
 
     def _let_in(self, group: Any, wanted: Wanted) -> None:
         """Add the rules that a group lacks: all to a new one, the rest where adding them was cut off."""

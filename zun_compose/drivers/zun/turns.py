@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from threading import Condition
+
+from zun_compose.record import Record
+
+
+class Turn(Record, eq=False):
+    """One who is to ask; the lowest rank asks first."""
+
+    rank: int
 
 
 class Turns:
@@ -36,7 +45,7 @@ class Turns:
     def queued(self, name: str, *, soon: bool) -> Iterator[Turn]:
         """Give a turn until the block ends; others wait for one that is taken `soon` even before that."""
         with self._changed:
-            turn = Turn(self, self._rank(name))
+            turn = Turn(self._rank(name))
             if soon:
                 self._queue.append(turn)
         try:
@@ -51,11 +60,14 @@ class Turns:
                 self._changed.notify_all()
 
     @contextmanager
-    def _taken(self, turn: Turn) -> Iterator[None]:
+    def taken(self, turn: Turn) -> Iterator[None]:
+        """Wait until nobody who is here comes before, and hold the turn; it may end in an error."""
         with self._changed:
             if turn not in self._queue:
                 self._queue.append(turn)
-            self._changed.wait_for(lambda: self._asking < self._width and turn is min(self._queue, key=_rank))
+            self._changed.wait_for(
+                lambda: self._asking < self._width and turn is min(self._queue, key=attrgetter("rank"))
+            )
             self._queue.remove(turn)
             self._asking += 1
             self._changed.notify_all()
@@ -66,21 +78,3 @@ class Turns:
                 self._asking -= 1
                 self._width = min(self._most, self._width + 1)
                 self._changed.notify_all()
-
-
-class Turn:
-    """One who is to ask."""
-
-    def __init__(self, turns: Turns, rank: int) -> None:
-        self._turns = turns
-        self.rank = rank
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Wait until nobody who is here comes before, and hold the turn; it may end in an error."""
-        with self._turns._taken(self):
-            yield
-
-
-def _rank(turn: Turn) -> int:
-    return turn.rank

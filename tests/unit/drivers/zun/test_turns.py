@@ -15,7 +15,7 @@ MOST = 3
 
 
 def ask(turns: Turns, name: str, order: list[str]) -> None:
-    with turns.queued(name, soon=False) as turn, turn.taken():
+    with turns.queued(name, soon=False) as turn, turns.taken(turn):
         order.append(name)
 
 
@@ -30,7 +30,7 @@ def test_one_more_after_each_until_as_many_as_may() -> None:
     holding: Queue[Event] = Queue()
 
     def hold(number: int) -> None:
-        with turns.queued(str(number), soon=True) as turn, turn.taken():
+        with turns.queued(str(number), soon=True) as turn, turns.taken(turn):
             done = Event()
             holding.put(done)
             assert done.wait(10)
@@ -57,7 +57,7 @@ def test_one_more_after_each_until_as_many_as_may() -> None:
 def test_first_come_first_served() -> None:
     turns = Turns(1)
     order: list[str] = []
-    with ThreadPoolExecutor(5) as pool, turns.queued("first", soon=True) as first, first.taken():
+    with ThreadPoolExecutor(5) as pool, turns.queued("first", soon=True) as first, turns.taken(first):
         for number in range(4):
             pool.submit(ask, turns, str(number), order)
             in_line(turns, number + 1)
@@ -68,7 +68,7 @@ def test_the_plan_s_order_is_kept_among_those_who_are_here() -> None:
     turns = Turns(1)
     turns.expect(["db", "app", "front", "late"])
     order: list[str] = []
-    with ThreadPoolExecutor(5) as pool, turns.queued("first", soon=True) as first, first.taken():
+    with ThreadPoolExecutor(5) as pool, turns.queued("first", soon=True) as first, turns.taken(first):
         for count, name in enumerate(("other", "front", "app", "db"), 1):
             pool.submit(ask, turns, name, order)
             in_line(turns, count)
@@ -84,7 +84,7 @@ def test_one_that_is_taken_soon_is_waited_for_and_one_that_gives_up_is_not() -> 
             app = pool.submit(ask, turns, "app", order)
             in_line(turns, 2)
             assert not order
-            with db.taken():
+            with turns.taken(db):
                 order.append("db")
             app.result(10)
         with turns.queued("db", soon=True):
@@ -100,8 +100,8 @@ def test_one_that_is_taken_soon_is_waited_for_and_one_that_gives_up_is_not() -> 
 def test_a_turn_that_ends_in_an_error_is_given_back() -> None:
     turns = Turns(1)
     for _ in range(3):
-        with pytest.raises(ValueError, match="no"), turns.queued("one", soon=True) as turn, turn.taken():
+        with pytest.raises(ValueError, match="no"), turns.queued("one", soon=True) as turn, turns.taken(turn):
             raise ValueError("no")
-    with suppress(ValueError), turns.queued("one", soon=True) as turn, turn.taken():
+    with suppress(ValueError), turns.queued("one", soon=True) as turn, turns.taken(turn):
         return
     pytest.fail("no turn is left")
